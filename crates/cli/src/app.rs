@@ -1,0 +1,111 @@
+//! The application of one command: the project as configured, and whatever of the world a command
+//! asks for. Nothing is opened before it is needed: `check --offline` touches no network.
+
+use crate::args::{Cli, Color, Format};
+use crate::env;
+use crate::exit::{Exit, Failure};
+use crate::report;
+use crate::sides::Sides;
+use crate::vet;
+use crate::wire;
+use duet_config::{Mistake, Project};
+use duet_core::id::FlowName;
+use duet_core::spec::FlowSpec;
+use duet_desk::Desk;
+use duet_pipeline::context::Context;
+use duet_ports::clock::System;
+use duet_ports::store::Store;
+use duet_store::{Postgres, PostgresOptions};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One command's application.
+pub(crate) struct App {
+    /// The project.
+    pub(crate) project: Project,
+    /// How to print results.
+    pub(crate) format: Format,
+    /// Whether colour is welcome on stderr.
+    pub(crate) color: bool,
+    /// Who is at the keyboard.
+    pub(crate) user: Option<String>,
+    quiet: bool,
+}
+
+impl App {
+    /// Reads the project; every mistake is printed.
+    pub(crate) fn load(cli: &Cli) -> Result<App, Failure> {
+        let color = color(cli.color);
+        let refused = |mistakes: Vec<Mistake>| {
+            report::mistakes(&mistakes, cli.output, color);
+            Failure::new(Exit::Config, report::summary(&mistakes))
+        };
+        let project = duet_config::load(&cli.dir, &env::read).map_err(refused)?;
+        let wrong = vet::project(&project);
+        if !wrong.is_empty() {
+            return Err(refused(wrong));
+        }
+        let (format, quiet) = (cli.output, cli.quiet);
+        Ok(App { project, format, color, user: env::user(), quiet })
+    }
+
+    /// The state database.
+    pub(crate) async fn store(&self) -> Result<Arc<dyn Store>, Failure> {
+        let options = PostgresOptions::default();
+        Ok(Arc::new(Postgres::connect(&self.project.state.url, options).await?))
+    }
+
+    /// The desk, on flows as configured: what people see needs no connection to a side.
+    pub(crate) async fn desk(&self) -> Result<Desk, Failure> {
+        Ok(Desk {
+            store: self.store().await?,
+            clock: Arc::new(System),
+            flows: self.drafts(),
+            reveal: false,
+        })
+    }
+
+    fn drafts(&self) -> BTreeMap<FlowName, Arc<FlowSpec>> {
+        let flows = self.project.flows.iter();
+        flows.map(|flow| (flow.spec.name.clone(), Arc::new(flow.spec.clone()))).collect()
+    }
+
+    /// Both ends of every connection.
+    pub(crate) fn sides(&self) -> Result<Sides, Failure> {
+        Sides::open(&self.project).map_err(|mistakes| {
+            report::mistakes(&mistakes, self.format, self.color);
+            Failure::new(Exit::Config, report::summary(&mistakes))
+        })
+    }
+
+    /// Everything the pipeline needs: sides described, flows bound, store and hub connected.
+    pub(crate) async fn context(&self) -> Result<Arc<Context>, Failure> {
+        wire::context(self).await
+    }
+
+    /// A progress bar on stderr; silent without a terminal, with `--quiet`, or in accessible mode.
+    pub(crate) fn progress(&self, what: impl Into<Cow<'static, str>>) -> ProgressBar {
+        let shown = !self.quiet && !env::accessible() && std::io::stderr().is_terminal();
+        let target =
+            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let style = ProgressStyle::with_template("{spinner} {msg} {pos} {elapsed}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    }
+}
+
+/// Whether colour is welcome on stderr.
+pub(crate) fn color(choice: Color) -> bool {
+    match choice {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => std::io::stderr().is_terminal() && !env::no_color(),
+    }
+}

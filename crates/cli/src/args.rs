@@ -1,0 +1,378 @@
+//! The command line as clap reads it. Usage errors exit with 64; help texts have examples.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Keeps records in agreement between Salesforce and another system that both change.
+#[derive(Debug, Parser)]
+#[command(name = "duet", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// The folder that holds duet.toml
+    #[arg(short = 'C', long = "dir", global = true, default_value = ".", value_name = "DIR",
+        help_heading = EVERYWHERE)]
+    pub(crate) dir: PathBuf,
+    /// How to print results: for people, or one JSON document
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Text,
+        help_heading = EVERYWHERE)]
+    pub(crate) output: Format,
+    /// Print less: errors only
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
+    pub(crate) quiet: bool,
+    /// Print more; twice: everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = EVERYWHERE)]
+    pub(crate) verbose: u8,
+    /// Log as text or as JSON lines
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text,
+        help_heading = EVERYWHERE)]
+    pub(crate) log_format: LogFormat,
+    /// Colour; auto: on a terminal, unless NO_COLOR or TERM=dumb says no
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto,
+        help_heading = EVERYWHERE)]
+    pub(crate) color: Color,
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The heading of what every command takes.
+const EVERYWHERE: &str = "Everywhere";
+
+const EXAMPLES: &str = "\
+Examples:
+  duet check                        is everything in order?
+  duet migrate                      prepare the state database
+  duet capture install              let the shop's tables tell their changes
+  duet adopt                        pair what exists on both sides (writes nothing)
+  duet adopt --yes                  link the pairs; from then on both sides are kept in agreement
+  duet run                          keep both sides in agreement
+  duet explain customers/ALFKI      why is this record as it is?
+
+Exit codes: 0 done, 1 failed, 2 differences, 3 conflicts need a person, 4 configuration invalid,
+5 connection or permission, 7 partly done, 64 usage, 75 try later, 130 interrupted,
+143 terminated.";
+
+/// How to print results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check configuration, connections, permissions, types and the class of every write path
+    Check(CheckArgs),
+    /// Bring the state database up to date
+    #[command(
+        after_help = "Example:\n  duet migrate          may run again; never takes data away"
+    )]
+    Migrate,
+    /// Let SQL tables tell their changes: triggers in a schema of duet's own
+    #[command(subcommand)]
+    Capture(CaptureCommand),
+    /// Pair what exists on both sides: report, then link with --yes
+    Adopt(AdoptArgs),
+    /// Keep both sides in agreement until stopped
+    #[command(after_help = "Examples:\n  duet run\n  duet run --log-format json\n\n\
+Stops in order on SIGTERM or Ctrl-C; a second one stops it at once.")]
+    Run,
+    /// One pass over everything that has changed, then exit
+    Sync(SyncArgs),
+    /// What every flow is doing
+    #[command(after_help = "Examples:\n  duet status\n  duet status -o json\n\n\
+LINKED   records that stand on both sides\n\
+ALONE    records without a partner\n\
+ACTIVE   writes and reads under way\n\
+WAIT     records that wait for a parent\n\
+OPEN     conflicts that wait for a person\n\
+ERRORS   writes and reads to be tried again or parked: duet errors list\n\
+DEAD     changes that could not be read")]
+    Status,
+    /// Why a record, or one of its fields, is as it is
+    Explain(ExplainArgs),
+    /// Conflicts that wait for a person
+    #[command(subcommand)]
+    Conflicts(ConflictsCommand),
+    /// Writes and reads that failed
+    #[command(subcommand)]
+    Errors(ErrorsCommand),
+    /// Salesforce on localhost, to try and to test with
+    Emulator(EmulatorArgs),
+}
+
+/// `duet check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  duet check\n  duet check --offline -o json")]
+pub(crate) struct CheckArgs {
+    /// Read the configuration only; no network
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Exit with 2 when there are warnings
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// `duet capture …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaptureCommand {
+    /// Install what is missing (may run again)
+    #[command(after_help = "Example:\n  duet capture install")]
+    Install,
+    /// Take away what install made; needs --yes
+    #[command(after_help = "Example:\n  duet capture remove --yes")]
+    Remove {
+        /// Really remove: changes not read yet are lost to detection
+        #[arg(long)]
+        yes: bool,
+    },
+    /// What is installed, and how much waits to be read
+    #[command(after_help = "Example:\n  duet capture status")]
+    Status,
+}
+
+/// `duet adopt`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  duet adopt                     every flow, report only\n  \
+duet adopt --flow customers --yes")]
+pub(crate) struct AdoptArgs {
+    /// Only this flow (default: all, parents first)
+    #[arg(long, value_name = "FLOW")]
+    pub(crate) flow: Vec<String>,
+    /// Link the matched records; from then on the flow is kept in agreement
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// `duet sync`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  duet sync --once\n  duet sync --once --fail-on-conflict")]
+pub(crate) struct SyncArgs {
+    /// One pass (the only way so far)
+    #[arg(long, required = true)]
+    pub(crate) once: bool,
+    /// Exit with 3 when conflicts wait for a person
+    #[arg(long)]
+    pub(crate) fail_on_conflict: bool,
+}
+
+/// `duet explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  duet explain customers/ALFKI\n  \
+duet explain customers/left:001000000000001AAA --field phone -o json")]
+pub(crate) struct ExplainArgs {
+    /// FLOW/KEY; the key of either side, or FLOW/left:KEY, FLOW/right:KEY
+    #[arg(value_name = "RECORD")]
+    pub(crate) record: String,
+    /// Only this field
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) field: Option<String>,
+    /// Show sensitive values too
+    #[arg(long)]
+    pub(crate) reveal: bool,
+}
+
+/// `duet conflicts …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConflictsCommand {
+    /// List conflicts, oldest first
+    #[command(after_help = "Examples:\n  duet conflicts list\n  \
+duet conflicts list --flow customers --field phone -o json")]
+    List(ConflictsListArgs),
+    /// Show one with every value, stamp and actor
+    #[command(after_help = "Example:\n  duet conflicts show 3f2a")]
+    Show {
+        /// Its id, or the beginning of it
+        id: String,
+    },
+    /// Decide one: take a side or a value, link, create, or leave it
+    #[command(
+        override_usage = "duet conflicts resolve [OPTIONS] <ID> <CHOICE>
+  CHOICE: --take SIDE | --value VALUE | --null | --link RECORD | --create | --leave",
+        after_help = "Examples:\n  duet conflicts resolve 3f2a --take right\n  \
+duet conflicts resolve 3f2a --value '+47 22 00 00 00' --note 'asked the customer'\n  \
+duet conflicts resolve 3f2a --link 001000000000001AAA"
+    )]
+    Resolve(ResolveArgs),
+}
+
+/// `duet conflicts list`.
+#[derive(Debug, Args)]
+pub(crate) struct ConflictsListArgs {
+    /// Only of this flow
+    #[arg(long)]
+    pub(crate) flow: Option<String>,
+    /// Only about this field
+    #[arg(long)]
+    pub(crate) field: Option<String>,
+    /// Closed ones too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Show sensitive values too
+    #[arg(long)]
+    pub(crate) reveal: bool,
+    /// At most this many
+    #[arg(long, default_value_t = 100)]
+    pub(crate) limit: u64,
+}
+
+/// `duet conflicts resolve`.
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArgs {
+    /// The conflict's id, or the beginning of it
+    pub(crate) id: String,
+    /// What is chosen.
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
+    /// What the decision was made from: refused if the conflict has moved on since
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) seen: Option<String>,
+    /// Who decides (default: $DUET_USER or $USER)
+    #[arg(long)]
+    pub(crate) by: Option<String>,
+    /// Why
+    #[arg(long)]
+    pub(crate) note: Option<String>,
+}
+
+/// Exactly one choice.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct ChoiceArgs {
+    /// Take what this side holds, or what was agreed
+    #[arg(long, value_enum)]
+    pub(crate) take: Option<Take>,
+    /// Take this value instead (as the field's type is written)
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) value: Option<String>,
+    /// Make the field empty
+    #[arg(long)]
+    pub(crate) null: bool,
+    /// Link with this record
+    #[arg(long, value_name = "RECORD")]
+    pub(crate) link: Option<String>,
+    /// None of the candidates: create a new record
+    #[arg(long)]
+    pub(crate) create: bool,
+    /// Leave both sides as they are
+    #[arg(long)]
+    pub(crate) leave: bool,
+}
+
+/// A party of a conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Take {
+    Left,
+    Right,
+    Agreed,
+}
+
+/// `duet errors …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ErrorsCommand {
+    /// List failed writes and reads, oldest first
+    #[command(
+        after_help = "Examples:\n  duet errors list\n  duet errors list --flow orders -o json"
+    )]
+    List {
+        /// Only of this flow
+        #[arg(long)]
+        flow: Option<String>,
+        /// At most this many
+        #[arg(long, default_value_t = 100)]
+        limit: u64,
+    },
+    /// Show one with every call that was tried, and advice
+    #[command(after_help = "Example:\n  duet errors show 7c1e")]
+    Show {
+        /// Its id, or the beginning of it
+        id: String,
+    },
+    /// Try again now
+    #[command(after_help = "Examples:\n  duet errors retry 7c1e\n  duet errors retry --all")]
+    Retry {
+        /// Ids, or their beginnings
+        #[arg(required_unless_present = "all")]
+        ids: Vec<String>,
+        /// Every one that is listed
+        #[arg(long)]
+        all: bool,
+    },
+    /// Give up: not tried again until one of its inputs changes
+    #[command(after_help = "Example:\n  duet errors discard 7c1e --yes")]
+    Discard {
+        /// Ids, or their beginnings
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// Really discard
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `duet emulator`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  duet emulator --listen 127.0.0.1:8080 --data org.jsonl\n\n\
+User u@example.test, password pw, token tok, client id `client`, secret `secret`.")]
+pub(crate) struct EmulatorArgs {
+    /// Where to listen; loopback only
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT",
+        value_parser = listen)]
+    pub(crate) listen: SocketAddr,
+    /// Keep the org's records in this file; created if absent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: Option<PathBuf>,
+    /// More objects and fields, in the Salesforce source format
+    #[arg(long, value_name = "DIR")]
+    pub(crate) metadata: Option<PathBuf>,
+    /// What ids and random faults grow from
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// An address to listen on; `localhost` is the one of IPv4.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let address = numeric.as_deref().unwrap_or(text).parse();
+    address.map_err(|_| "an address and a port are needed, such as 127.0.0.1:8080".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    //! Shows what counts as an address, and that clap finds nothing wrong with the definitions.
+
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn an_address_has_a_port() {
+        let address = |text| listen(text).map(|address| address.to_string());
+        assert_eq!(address("localhost:80").as_deref(), Ok("127.0.0.1:80"));
+        assert_eq!(address("127.0.0.1:0").as_deref(), Ok("127.0.0.1:0"));
+        assert_eq!(address("[::1]:8080").as_deref(), Ok("[::1]:8080"));
+        for wrong in ["8080", "localhost", "localhost:x", "127.0.0.1:65536", "", "host:80"] {
+            assert!(address(wrong).is_err_and(|told| told.contains("127.0.0.1:8080")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,195 @@
+//! `duet adopt`: pairs what exists on both sides; links the pairs with `--yes`.
+
+use super::Ended;
+use crate::app::App;
+use crate::args::AdoptArgs;
+use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::signal;
+use duet_core::id::FlowName;
+use duet_core::spec::Mapping;
+use duet_pipeline::adopt::{Adoption, Lone, Progress, Survey};
+use duet_pipeline::context::Context;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// Records that the text report names of each kind; `-o json` has them all.
+const NAMED: usize = 10;
+
+/// What to do after an interruption.
+const GO_ON: &str = "run it again: what is linked stays linked";
+
+/// One flow's report.
+#[derive(Serialize)]
+struct Report {
+    flow: FlowName,
+    linked_now: bool,
+    #[serde(flatten)]
+    survey: Survey,
+}
+
+/// Runs it.
+pub(crate) async fn run(app: &App, args: &AdoptArgs) -> Ended {
+    // Listens from now on: a lease that is held is given back.
+    let mut stopped = tokio::spawn(signal::stopped());
+    let gone =
+        |exit: Result<Exit, _>| signal::interrupted(exit.unwrap_or(Exit::Interrupted), GO_ON);
+    let context = tokio::select! {
+        context = app.context() => context?,
+        exit = &mut stopped => return Err(gone(exit)),
+    };
+    let mut reports = Vec::new();
+    for flow in chosen(&context, &args.flow)? {
+        let mut adoption = Adoption::begin(&context, &flow).await?;
+        // Every step is a transaction or a read: one that is dropped leaves nothing behind.
+        let done = tokio::select! {
+            done = adopt(app, &context, &flow, &mut adoption, args.yes) => done,
+            exit = &mut stopped => Err(gone(exit)),
+        };
+        adoption.end(&context).await?;
+        reports.push(Report { flow, linked_now: args.yes, survey: done? });
+    }
+    output::result(app.format, "adopt", &reports, || text(&reports, args.yes))?;
+    Ok(Exit::Done)
+}
+
+async fn adopt(
+    app: &App,
+    context: &Arc<Context>,
+    flow: &FlowName,
+    adoption: &mut Adoption,
+    yes: bool,
+) -> Result<Survey, Failure> {
+    let bar = app.progress(format!("{flow}: reading"));
+    let watch = |progress| match progress {
+        Progress::Scanned(side, count, estimate) => {
+            if let Some(estimate) = estimate {
+                bar.set_length(estimate.max(count));
+            }
+            bar.set_position(count);
+            bar.set_message(format!("{flow}: reading {side}"));
+        }
+        Progress::Surveyed(count) => {
+            bar.set_message(format!("{flow}: matching"));
+            bar.set_position(count);
+        }
+        Progress::Linked(count, total) => {
+            bar.set_message(format!("{flow}: linking"));
+            bar.set_length(total);
+            bar.set_position(count);
+        }
+    };
+    adoption.scan(context, &watch).await?;
+    let survey = adoption.survey(context, &watch).await?;
+    if yes {
+        adoption.link(context, &survey, &watch).await?;
+    }
+    bar.finish_and_clear();
+    Ok(survey)
+}
+
+/// The flows to adopt, parents first.
+fn chosen(context: &Context, named: &[String]) -> Result<Vec<FlowName>, Failure> {
+    for name in named {
+        if !context.flows.keys().any(|flow| flow.as_str() == name) {
+            let known: Vec<&str> = context.flows.keys().map(FlowName::as_str).collect();
+            let sentence = format!("no flow named {name} is configured");
+            let hint = format!("there are: {}", known.join(", "));
+            return Err(Failure::new(Exit::Usage, sentence).hint(hint));
+        }
+    }
+    let wanted =
+        |flow: &FlowName| named.is_empty() || named.iter().any(|name| name == flow.as_str());
+    let mut ordered = Vec::new();
+    for flow in context.flows.keys() {
+        visit(context, flow, &mut ordered, &mut Vec::new());
+    }
+    Ok(ordered.into_iter().filter(wanted).collect())
+}
+
+fn visit(
+    context: &Context,
+    flow: &FlowName,
+    ordered: &mut Vec<FlowName>,
+    path: &mut Vec<FlowName>,
+) {
+    if ordered.contains(flow) || path.contains(flow) {
+        return;
+    }
+    path.push(flow.clone());
+    let parents = context.flow(flow).into_iter().flat_map(|spec| &spec.fields);
+    for field in parents {
+        if let Mapping::Parent { flow: parent, .. } = &field.mapping {
+            visit(context, parent, ordered, path);
+        }
+    }
+    path.pop();
+    ordered.push(flow.clone());
+}
+
+fn text(reports: &[Report], yes: bool) -> String {
+    let rows = reports.iter().map(row).collect();
+    let head =
+        ["FLOW", "MATCHED", "DIFFER", "AMBIGUOUS", "ONLY LEFT", "ONLY RIGHT", "LINKED BEFORE"];
+    let mut text = output::table(&head, rows);
+    for report in reports {
+        text.push_str(&details(report));
+    }
+    text.push_str(if yes {
+        "\n\nlinked; the rest follows by `on_none`: duet run, or duet sync --once"
+    } else {
+        "\n\nnothing was written or linked; to link: duet adopt --yes"
+    });
+    text
+}
+
+fn row(report: &Report) -> Vec<String> {
+    let Survey { matched, ambiguous, only, linked, .. } = &report.survey;
+    let differing = matched.iter().filter(|pair| !pair.differing.is_empty()).count();
+    vec![
+        report.flow.to_string(),
+        matched.len().to_string(),
+        differing.to_string(),
+        format!("{} / {}", ambiguous.left.len(), ambiguous.right.len()),
+        only.left.len().to_string(),
+        only.right.len().to_string(),
+        linked.to_string(),
+    ]
+}
+
+fn details(report: &Report) -> String {
+    let survey = &report.survey;
+    let mut text = String::new();
+    let mut fields: BTreeMap<&str, usize> = BTreeMap::new();
+    for field in survey.matched.iter().flat_map(|pair| &pair.differing) {
+        *fields.entry(field.as_str()).or_default() += 1;
+    }
+    let fields: Vec<String> =
+        fields.iter().map(|(field, count)| format!("{field} {count}")).collect();
+    if !fields.is_empty() {
+        let line = format!("{}: pairs differ in {}", report.flow, fields.join(", "));
+        let _ = write!(text, "\n\n{}", output::wrapped(&line, 4));
+    }
+    for (what, lone) in [
+        ("ambiguous left", &survey.ambiguous.left),
+        ("ambiguous right", &survey.ambiguous.right),
+        ("only left", &survey.only.left),
+        ("without a key left", &survey.keyless.left),
+        ("without a key right", &survey.keyless.right),
+    ] {
+        text.push_str(&named(&report.flow, what, lone));
+    }
+    text
+}
+
+fn named(flow: &FlowName, what: &str, lone: &[Lone]) -> String {
+    if lone.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = lone.iter().take(NAMED).map(|one| one.record.as_str()).collect();
+    let more = lone.len().saturating_sub(NAMED);
+    let rest = if more > 0 { format!(" and {more} more (-o json)") } else { String::new() };
+    format!("\n{}", output::wrapped(&format!("{flow}: {what}: {}{rest}", names.join(", ")), 4))
+}

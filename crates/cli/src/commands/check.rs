@@ -1,0 +1,293 @@
+//! `duet check`: configuration, connections, permissions, types, and the class of every write path.
+
+use super::Ended;
+use crate::app::App;
+use crate::args::{CheckArgs, Cli, Format};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, table};
+use crate::report;
+use crate::sides::Sides;
+use crate::wire::side_facts;
+use duet_config::{FlowDraft, Mistake};
+use duet_core::bind::{examine, refuse_shared_writes};
+use duet_core::id::FlowName;
+use duet_core::side::{Both, Side};
+use duet_core::spec::{FlowSpec, PathClass};
+use duet_hub::{RabbitHub, RabbitSettings};
+use duet_ports::clock::System;
+use duet_ports::connector::{ConnectorError, Description};
+use duet_ports::hub::{Hub, Topology};
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// What `check` found.
+#[derive(Default, Serialize)]
+struct Findings {
+    mistakes: Vec<Value>,
+    problems: Vec<Problem>,
+    paths: Vec<PathRow>,
+    connections: Vec<Reached>,
+}
+
+/// A connection or permission that doesn't work, or a remark.
+#[derive(Serialize)]
+struct Problem {
+    place: String,
+    fatal: bool,
+    text: String,
+}
+
+/// The promise of one write path.
+#[derive(Serialize)]
+struct PathRow {
+    flow: FlowName,
+    side: Side,
+    collection: String,
+    guarded: PathClass,
+    batch: PathClass,
+}
+
+/// Whether something answered.
+#[derive(Serialize)]
+struct Reached {
+    what: String,
+    ok: bool,
+}
+
+/// Runs it.
+pub(crate) async fn run(cli: &Cli, args: &CheckArgs) -> Ended {
+    let app = App::load(cli)?;
+    let mut findings = Findings::default();
+    let mut located: Vec<Mistake> = Vec::new();
+    if !args.offline {
+        online(&app, &mut findings, &mut located).await?;
+    }
+    findings.mistakes = located.iter().map(report::document).collect();
+    let located = folded(located);
+    if app.format == Format::Text {
+        report::mistakes(&located, app.format, app.color);
+    }
+    output::result(app.format, "check", &findings, || text(&app, &findings, &located))?;
+    Ok(exit(&findings, &located, args))
+}
+
+/// Several mistakes of one code in one place, such as the columns of a group, as one.
+fn folded(located: Vec<Mistake>) -> Vec<Mistake> {
+    let mut folded: Vec<Mistake> = Vec::new();
+    for mistake in located {
+        match folded.last_mut() {
+            Some(last)
+                if (last.code, &last.file, &last.span)
+                    == (mistake.code, &mistake.file, &mistake.span) =>
+            {
+                last.sentence = format!("{}; {}", last.sentence, mistake.sentence);
+            }
+            _ => folded.push(mistake),
+        }
+    }
+    folded
+}
+
+async fn online(
+    app: &App,
+    findings: &mut Findings,
+    located: &mut Vec<Mistake>,
+) -> Result<(), Failure> {
+    state(app, findings).await;
+    hub(app, findings).await;
+    let sides = app.sides()?;
+    connections(&sides, findings).await;
+    let drafts: Vec<&FlowSpec> = app.project.flows.iter().map(|flow| &flow.spec).collect();
+    let mut described = sides.describe(&drafts).await;
+    let mut bound = Vec::new();
+    for draft in &app.project.flows {
+        if let Some(both) = described.remove(&draft.spec.name) {
+            bound.extend(flow(app, draft, both, findings, located));
+        }
+    }
+    let shared = refuse_shared_writes(&bound);
+    located.extend(shared.iter().map(|one| app.project.locate_shared(one)));
+    Ok(())
+}
+
+async fn state(app: &App, findings: &mut Findings) {
+    let flow = app.project.flows.first().map(|flow| flow.spec.name.clone());
+    let asked = async {
+        let store = app.store().await?;
+        if let Some(flow) = flow {
+            store.flow_state(&flow).await?;
+        }
+        Ok::<(), Failure>(())
+    };
+    let answer = asked.await.map_err(|failure| match failure.hint {
+        Some(hint) => format!("{}: {hint}", failure.sentence),
+        None => failure.sentence,
+    });
+    findings.reached("state database", answer);
+}
+
+async fn hub(app: &App, findings: &mut Findings) {
+    let answer = match RabbitSettings::parse(&app.project.hub.url) {
+        Err(error) => Err(error.to_string()),
+        Ok(settings) => {
+            let hub = RabbitHub::open(settings, Arc::new(System), Arc::new(System));
+            let connections = app.project.connections.iter().map(|one| one.name.clone()).collect();
+            let topology = Topology { partitions: app.project.hub.partitions, connections };
+            let declared = hub.declare(&topology).await.map_err(|error| error.to_string());
+            hub.close().await;
+            declared
+        }
+    };
+    findings.reached("hub", answer);
+}
+
+async fn connections(sides: &Sides, findings: &mut Findings) {
+    for (name, connector) in &sides.connectors {
+        let answer = connector.ping().await.map_err(|error| words(&error));
+        findings.reached(&format!("connection {name}"), answer);
+    }
+}
+
+fn words(error: &ConnectorError) -> String {
+    format!("{} ({})", error.failure.message, error.failure.code)
+}
+
+fn flow(
+    app: &App,
+    draft: &FlowDraft,
+    both: Both<Result<Description, ConnectorError>>,
+    findings: &mut Findings,
+    located: &mut Vec<Mistake>,
+) -> Option<FlowSpec> {
+    let Both { left, right } = both;
+    let left = end(draft, Side::Left, left, findings);
+    let right = end(draft, Side::Right, right, findings);
+    let (left, right) = (side_facts(&left?), side_facts(&right?));
+    let (bound, mistakes) = examine(draft.spec.clone(), &left, &right);
+    located.extend(mistakes.iter().map(|mistake| app.project.locate(mistake)));
+    bound
+}
+
+fn end(
+    draft: &FlowDraft,
+    side: Side,
+    described: Result<Description, ConnectorError>,
+    findings: &mut Findings,
+) -> Option<Description> {
+    let place = format!("flow {}, {side}", draft.spec.name);
+    match described {
+        Ok(description) => {
+            let remarks = description.remarks.iter();
+            findings.problems.extend(remarks.map(|remark| Problem {
+                place: place.clone(),
+                fatal: remark.fatal,
+                text: remark.text.clone(),
+            }));
+            findings.paths.push(PathRow {
+                flow: draft.spec.name.clone(),
+                side,
+                collection: draft.spec.ends.get(side).collection.clone(),
+                guarded: description.guarded,
+                batch: description.batch,
+            });
+            Some(description)
+        }
+        Err(error) => {
+            let text = words(&error);
+            // A connection that fails as a whole has been told of.
+            let whole = format!("connection {}", draft.spec.ends.get(side).connection);
+            if !findings.problems.iter().any(|told| told.place == whole && told.text == text) {
+                findings.problems.push(Problem { place, fatal: true, text });
+            }
+            None
+        }
+    }
+}
+
+impl Findings {
+    fn reached(&mut self, what: &str, answer: Result<(), String>) {
+        let ok = answer.is_ok();
+        if let Err(text) = answer {
+            self.problems.push(Problem { place: what.to_owned(), fatal: true, text });
+        }
+        self.connections.push(Reached { what: what.to_owned(), ok });
+    }
+}
+
+fn exit(findings: &Findings, located: &[Mistake], args: &CheckArgs) -> Exit {
+    let warnings = located.iter().any(Mistake::is_warning)
+        || findings.problems.iter().any(|problem| !problem.fatal);
+    if located.iter().any(|mistake| !mistake.is_warning()) {
+        Exit::Config
+    } else if findings.problems.iter().any(|problem| problem.fatal) {
+        Exit::Connection
+    } else if args.strict && warnings {
+        Exit::Differences
+    } else {
+        Exit::Done
+    }
+}
+
+fn text(app: &App, findings: &Findings, located: &[Mistake]) -> String {
+    let mut text = String::new();
+    for problem in &findings.problems {
+        let word = if problem.fatal { "error" } else { "warning" };
+        let _ = writeln!(text, "{word}: {}: {}", problem.place, problem.text);
+    }
+    if !findings.paths.is_empty() {
+        let class = |class: PathClass| format!("{class:?}");
+        let row = |path: &PathRow| {
+            vec![
+                path.flow.to_string(),
+                path.side.to_string(),
+                path.collection.clone(),
+                class(path.guarded),
+                class(path.batch),
+            ]
+        };
+        let rows = findings.paths.iter().map(row).collect();
+        let head = ["FLOW", "SIDE", "COLLECTION", "GUARDED PATH", "BATCH PATH"];
+        let _ = writeln!(text, "{}", table(&head, rows));
+        text.push_str("classes: docs/reference/classes.md\n");
+    }
+    let reached = findings.connections.iter().filter(|one| one.ok).count();
+    if !findings.connections.is_empty() {
+        let _ = writeln!(text, "reached {reached} of {}", findings.connections.len());
+    }
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let flows = number(app.project.flows.len());
+    let fatal = findings.problems.iter().filter(|problem| problem.fatal).count();
+    let others = (number(fatal), number(findings.problems.len() - fatal));
+    let summary = report::summary_with(located, others);
+    let _ = write!(text, "{}: {summary}", output::count(flows, "flow", "flows"));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    //! Shows what is told once.
+
+    use super::*;
+    use duet_config::Code;
+
+    #[test]
+    fn columns_of_one_place_are_told_as_one() {
+        let one = |code, line: usize, sentence: &str| {
+            let mut mistake = Mistake::of_file(code, "a.toml", sentence.to_owned());
+            mistake.span = line..line + 1;
+            mistake
+        };
+        let located = vec![
+            one(Code::BindTooLong, 1, "a is longer"),
+            one(Code::BindTooLong, 1, "b is longer"),
+            one(Code::BindNotWritable, 1, "a is closed"),
+            one(Code::BindTooLong, 2, "c is longer"),
+        ];
+        let sentences: Vec<String> =
+            folded(located).into_iter().map(|mistake| mistake.sentence).collect();
+        assert_eq!(sentences, ["a is longer; b is longer", "a is closed", "c is longer"]);
+        assert_eq!(folded(Vec::new()), []);
+    }
+}

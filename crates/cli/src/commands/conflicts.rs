@@ -1,0 +1,182 @@
+//! `duet conflicts`: what waits for a person.
+
+use super::Ended;
+use crate::app::App;
+use crate::args::{ChoiceArgs, ConflictsCommand, ConflictsListArgs, ResolveArgs, Take};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, clipped, short, table, wrapped};
+use duet_core::conflict::{Choice, ConflictKind, ConflictState};
+use duet_core::id::FieldName;
+use duet_core::value::Value;
+use duet_desk::Desk;
+use duet_desk::conflicts::{Part, Shown};
+use duet_ports::inspect::ConflictFilter;
+use serde_json::json;
+use std::fmt::Write as _;
+
+/// Where the choices of `resolve` stand in a line.
+const RESOLVE: usize = 34;
+
+/// Runs it.
+pub(crate) async fn run(app: &App, command: &ConflictsCommand) -> Ended {
+    let desk = app.desk().await?;
+    match command {
+        ConflictsCommand::List(args) => {
+            let desk = desk.revealing(args.reveal);
+            let conflicts = desk.conflicts(&filter(&desk, args)?).await?;
+            output::result(app.format, "conflicts", &conflicts, || list(&conflicts))?;
+        }
+        ConflictsCommand::Show { id } => {
+            // Nobody decides blind: what a decision is made from is shown as it is.
+            let desk = desk.revealing(true);
+            let conflict = desk.conflict(id).await?;
+            output::result(app.format, "conflict", &conflict, || show(&conflict))?;
+        }
+        ConflictsCommand::Resolve(args) => resolve(app, &desk, args).await?,
+    }
+    Ok(Exit::Done)
+}
+
+fn filter(desk: &Desk, args: &ConflictsListArgs) -> Result<ConflictFilter, Failure> {
+    let flow = args.flow.as_deref().map(Into::into);
+    if let Some(flow) = &flow {
+        desk.flow(flow)?;
+    }
+    let states = if args.all {
+        vec![
+            ConflictState::Open,
+            ConflictState::Snoozed,
+            ConflictState::Decided,
+            ConflictState::Applied,
+            ConflictState::Closed,
+        ]
+    } else {
+        Vec::new()
+    };
+    let (field, limit) = (args.field.clone(), args.limit);
+    Ok(ConflictFilter { flow, states, field, limit, ..ConflictFilter::default() })
+}
+
+async fn resolve(app: &App, desk: &Desk, args: &ResolveArgs) -> Result<(), Failure> {
+    let mut shown = desk.conflict(&args.id).await?;
+    if let Some(seen) = &args.seen {
+        shown.seen.clone_from(seen);
+    }
+    let choice = choice(desk, &shown, &args.choice)?;
+    let by = args.by.clone().or_else(|| app.user.clone()).unwrap_or_else(|| "unknown".into());
+    desk.resolve(&shown, choice.clone(), &by, args.note.clone()).await?;
+    let value = json!({ "id": shown.id, "record": shown.record, "choice": choice, "by": by });
+    let text = || {
+        format!(
+            "{} {}: decided; it is applied by `duet run` or `duet sync --once`, if both sides \
+             still hold what you saw",
+            shown.record,
+            shown.field.as_ref().map_or("record", FieldName::as_str),
+        )
+    };
+    Ok(output::result(app.format, "resolution", &value, text)?)
+}
+
+fn choice(desk: &Desk, shown: &Shown, args: &ChoiceArgs) -> Result<Choice, Failure> {
+    Ok(match (&args.take, &args.value, &args.link) {
+        (Some(Take::Left), _, _) => Choice::TakeLeft,
+        (Some(Take::Right), _, _) => Choice::TakeRight,
+        (Some(Take::Agreed), _, _) => Choice::TakeAgreed,
+        (None, Some(text), _) => Choice::TakeValue(value(desk, shown, text)?),
+        (None, None, Some(record)) => Choice::LinkWith(record.as_str().into()),
+        (None, None, None) if args.null => Choice::TakeValue(Value::Null),
+        (None, None, None) if args.create => Choice::CreateNew,
+        (None, None, None) => Choice::LeaveAlone,
+    })
+}
+
+/// A typed value, as the field's type is written.
+fn value(desk: &Desk, shown: &Shown, text: &str) -> Result<Value, Failure> {
+    let bad = |why: String| Failure::new(Exit::Usage, format!("{text:?} can't be taken: {why}"));
+    let (flow, _) = shown.record.split_once('/').unwrap_or((&shown.record, ""));
+    let spec = desk.flow(&flow.into())?;
+    let field = shown.field.as_ref().ok_or_else(|| bad("the conflict is about a record".into()))?;
+    let field = spec
+        .fields
+        .iter()
+        .find(|one| one.name == *field)
+        .ok_or_else(|| bad("the field is no longer mapped".into()))?;
+    Ok(duet_desk::typed::value(field, text)?)
+}
+
+fn kind(kind: ConflictKind) -> String {
+    let word = serde_json::to_value(kind).unwrap_or_default();
+    word.as_str().unwrap_or_default().to_owned()
+}
+
+fn list(conflicts: &[Shown]) -> String {
+    if conflicts.is_empty() {
+        return "no conflicts".into();
+    }
+    let value = |part: &Part, field: &Option<FieldName>| match field {
+        Some(field) => part.values.get(field).cloned().unwrap_or_default(),
+        None if part.present => "present".into(),
+        None => "absent".into(),
+    };
+    let row = |conflict: &Shown| {
+        vec![
+            short(&conflict.id),
+            conflict.record.clone(),
+            conflict.field.as_ref().map_or("(record)".into(), ToString::to_string),
+            kind(conflict.kind),
+            clipped(&value(&conflict.sides.left, &conflict.field)),
+            clipped(&value(&conflict.sides.right, &conflict.field)),
+        ]
+    };
+    let rows = conflicts.iter().map(row).collect();
+    table(&["ID", "RECORD", "FIELD", "KIND", "LEFT", "RIGHT"], rows)
+}
+
+fn show(conflict: &Shown) -> String {
+    let mut text = format!(
+        "{}  {}  {}  {} since {}\n",
+        conflict.record,
+        conflict.field.as_ref().map_or("(record)", FieldName::as_str),
+        kind(conflict.kind),
+        format!("{:?}", conflict.state).to_lowercase(),
+        conflict.opened_at,
+    );
+    let _ = writeln!(text, "  id      {}", conflict.id);
+    for (field, value) in &conflict.agreed {
+        let _ = writeln!(text, "  agreed  {field} = {value}");
+    }
+    for (side, part) in [("left ", &conflict.sides.left), ("right", &conflict.sides.right)] {
+        text.push_str(&part_text(side, part));
+    }
+    for candidate in &conflict.candidates {
+        let _ = writeln!(text, "  could be {candidate}");
+    }
+    if let Some(resolution) = &conflict.resolution {
+        let choice = serde_json::to_string(&resolution.choice).unwrap_or_default();
+        let _ = writeln!(text, "  decided {choice} by {} at {}", resolution.by, resolution.at);
+    }
+    if conflict.reason.is_none() {
+        let _ = writeln!(
+            text,
+            "\n  duet conflicts resolve {} {}",
+            short(&conflict.id),
+            wrapped(&conflict.choices.join(" | "), RESOLVE),
+        );
+    }
+    text
+}
+
+fn part_text(side: &str, part: &Part) -> String {
+    let record = part.record.as_ref().map_or("(none)".into(), ToString::to_string);
+    let there = if part.present { "" } else { "  not there" };
+    let who = part.actor.name.as_deref().unwrap_or("unknown");
+    let class = format!("{:?}", part.actor.class).to_lowercase();
+    let mut text = format!("  {side}   {record}{there}  by {who} ({class})\n");
+    if let Some((from, to)) = part.changed {
+        let _ = writeln!(text, "          changed between {from} and {to}");
+    }
+    for (field, value) in &part.values {
+        let _ = writeln!(text, "          {field} = {value}");
+    }
+    text
+}

@@ -1,0 +1,156 @@
+//! `duet errors`: calls that failed, and values that are kept back.
+
+use super::Ended;
+use crate::app::App;
+use crate::args::ErrorsCommand;
+use crate::exit::{Exit, Failure};
+use crate::output::{self, count, fitted, short, table, wrapped};
+use duet_desk::Desk;
+use duet_desk::errors::{Failed, FailedDetail, KeptBack, Target, Trouble, TroubleDetail};
+use serde_json::json;
+use std::fmt::Write as _;
+
+/// Where the second column of `show` begins.
+const INDENT: usize = 10;
+/// Most errors that `retry --all` takes up at once.
+const ALL: u64 = 10_000;
+
+/// Runs it.
+pub(crate) async fn run(app: &App, command: &ErrorsCommand) -> Ended {
+    let desk = app.desk().await?;
+    match command {
+        ErrorsCommand::List { flow, limit } => {
+            let flow = flow.as_deref().map(Into::into);
+            if let Some(flow) = &flow {
+                desk.flow(flow)?;
+            }
+            let errors = desk.errors(flow.as_ref(), *limit).await?;
+            output::result(app.format, "errors", &errors, || list(&errors))?;
+        }
+        ErrorsCommand::Show { id } => {
+            let detail = desk.error(id).await?;
+            output::result(app.format, "error", &detail, || show(&detail))?;
+        }
+        ErrorsCommand::Retry { ids, all } => {
+            let ids = chosen(&desk, ids, *all).await?;
+            let done = desk.retry(&ids).await?;
+            report(app, "due now", done)?;
+        }
+        ErrorsCommand::Discard { ids, yes } => {
+            let ids = chosen(&desk, ids, false).await?;
+            Desk::only_calls(&ids)?;
+            if !yes {
+                let what = count(len(ids.len()), "write", "writes");
+                return Err(Failure::new(Exit::Usage, format!("{what} would be discarded"))
+                    .hint("say --yes to discard; they are tried again when an input changes"));
+            }
+            let done = desk.discard(&ids).await?;
+            report(app, "discarded", done)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn len(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+async fn chosen(desk: &Desk, ids: &[String], all: bool) -> Result<Vec<Target>, Failure> {
+    if all {
+        return Ok(desk.errors(None, ALL).await?.iter().map(Trouble::target).collect());
+    }
+    let mut chosen = Vec::with_capacity(ids.len());
+    for id in ids {
+        chosen.push(desk.error(id).await?.target());
+    }
+    Ok(chosen)
+}
+
+fn report(app: &App, what: &str, done: usize) -> Result<(), Failure> {
+    let value = json!({ "count": done, "outcome": what });
+    let text = || format!("{} {what}", count(len(done), "error", "errors"));
+    Ok(output::result(app.format, "errors-change", &value, text)?)
+}
+
+fn list(errors: &[Trouble]) -> String {
+    if errors.is_empty() {
+        return "no errors".into();
+    }
+    let rows = errors.iter().map(|error| match error {
+        Trouble::Call(call) => call_row(call),
+        Trouble::Value(value) => value_row(value),
+    });
+    let rows = rows.collect();
+    table(&["ID", "RECORD", "WHAT", "TRIES", "NEXT TRY", "CODE"], rows)
+}
+
+fn call_row(error: &Failed) -> Vec<String> {
+    vec![
+        short(&error.id.to_string()),
+        error.record.clone(),
+        error.what.clone(),
+        error.attempts.to_string(),
+        error.due_at.map_or_else(|| "parked".into(), |due| due.to_string()),
+        error.failure.as_ref().map(|failure| failure.code.clone()).unwrap_or_default(),
+    ]
+}
+
+fn value_row(error: &KeptBack) -> Vec<String> {
+    vec![
+        short(&error.id.to_string()),
+        error.record.clone(),
+        format!("{} to {}", error.field, error.source.other()),
+        "-".into(),
+        "kept back".into(),
+        error.code.as_str().into(),
+    ]
+}
+
+fn show(detail: &TroubleDetail) -> String {
+    let text = match detail {
+        TroubleDetail::Call(call) => show_call(call),
+        TroubleDetail::Value(value) => show_value(value),
+    };
+    fitted(&text, INDENT)
+}
+
+fn show_value(error: &KeptBack) -> String {
+    let KeptBack { id, record, field, source, side, column, code, reason, advice, since, .. } =
+        error;
+    let mut text = format!("{record}  {field} to {}  kept back\n", source.other());
+    let _ = writeln!(text, "  id      {id}");
+    let _ = writeln!(text, "  since   {since}");
+    let _ = writeln!(text, "  code    {}", code.as_str());
+    let _ = writeln!(text, "  column  {column} ({side})");
+    let _ = writeln!(text, "  reason  {}", wrapped(reason, INDENT));
+    let _ = writeln!(text, "  advice  {}", wrapped(advice, INDENT));
+    text
+}
+
+fn show_call(detail: &FailedDetail) -> String {
+    let Failed { id, record, what, state, failure, advice, due_at, .. } = &detail.error;
+    let mut text = format!("{record}  {what}  {}\n", format!("{state:?}").to_lowercase());
+    let _ = writeln!(text, "  id      {id}");
+    if let Some(failure) = failure {
+        let told = format!("{}: {}", failure.code, failure.message);
+        let _ = writeln!(text, "  refused {}", wrapped(&told, INDENT));
+    }
+    if !advice.is_empty() {
+        let _ = writeln!(text, "  advice  {}", wrapped(advice, INDENT));
+    }
+    let _ = writeln!(text, "  writes  {}", wrapped(&detail.columns.join(", "), INDENT));
+    let next = due_at.map_or_else(|| "when an input changes".into(), |due| due.to_string());
+    let _ = writeln!(text, "  next    {next}");
+    for attempt in &detail.history {
+        let code = attempt.failure.as_ref().map(|failure| failure.code.as_str());
+        let _ = writeln!(
+            text,
+            "  try {}   {} {} {}",
+            attempt.number,
+            attempt.sent_at,
+            attempt.outcome,
+            code.unwrap_or_default(),
+        );
+    }
+    text
+}

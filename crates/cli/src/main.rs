@@ -1,0 +1,106 @@
+//! The `duet` binary: reads settings, wires the parts, runs one command.
+
+mod app;
+mod args;
+mod commands;
+mod env;
+mod exit;
+mod output;
+mod report;
+mod sides;
+mod signal;
+mod vet;
+mod wire;
+
+use app::App;
+use args::{Cli, Command, LogFormat};
+use clap::Parser;
+use clap::error::ErrorKind;
+use commands::Ended;
+use exit::{Exit, Failure};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    log(&cli);
+    // One TLS provider for every client; a second call finds it installed already.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was installed before");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(Box::pin(run(&cli))),
+        Err(error) => Err(Failure::new(Exit::Failed, "no runtime can be started").because(error)),
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            report::failure(&failure, app::color(cli.color));
+            failure.exit.into()
+        }
+    }
+}
+
+/// clap exits with 2 for usage errors, which means differences here: 64 it is.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Fails only when nobody reads any more, such as `duet --help | head -1`.
+    drop(error.print());
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done.into(),
+        _ => Exit::Usage.into(),
+    }
+}
+
+/// Libraries that log what duet tells itself, with its cause: lapin even calls a channel that was
+/// closed on purpose an error.
+const TOLD_BY_OTHERS: &str = "lapin=off,rustls_platform_verifier=off";
+
+fn log(cli: &Cli) {
+    // A service tells what it does; a command answers on stdout and tells only what is wrong.
+    let serves = matches!(cli.command, Command::Run | Command::Emulator(_));
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => "error",
+        (false, 0) if serves => "info",
+        // A hub that stays away is told at the end, once.
+        (false, 0) => "warn,duet_hub=off",
+        (false, 1) => "info",
+        (false, _) => "debug,sqlx=info,hyper=info,reqwest=info",
+    };
+    let filter = env::log().unwrap_or_else(|| format!("{level},{TOLD_BY_OTHERS}"));
+    // lapin logs returned messages with their whole body, and a body holds record values.
+    let filter = format!("{filter},{}=off", duet_hub::LOG_TARGET_WITH_BODIES);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(!env::no_color() && std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    match cli.log_format {
+        LogFormat::Text => builder.with_target(false).compact().init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+async fn run(cli: &Cli) -> Ended {
+    if let Command::Emulator(args) = &cli.command {
+        return commands::emulator::run(args).await;
+    }
+    if let Command::Check(args) = &cli.command {
+        return commands::check::run(cli, args).await;
+    }
+    let app = App::load(cli)?;
+    match &cli.command {
+        Command::Check(_) | Command::Emulator(_) => Ok(Exit::Done),
+        Command::Migrate => commands::migrate::run(&app).await,
+        Command::Capture(command) => commands::capture::run(&app, command).await,
+        Command::Adopt(args) => commands::adopt::run(&app, args).await,
+        Command::Run => commands::run::run(&app).await,
+        Command::Sync(args) => commands::sync::run(&app, args).await,
+        Command::Status => commands::status::run(&app).await,
+        Command::Explain(args) => commands::explain::run(&app, args).await,
+        Command::Conflicts(command) => commands::conflicts::run(&app, command).await,
+        Command::Errors(command) => commands::errors::run(&app, command).await,
+    }
+}

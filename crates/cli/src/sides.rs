@@ -1,0 +1,134 @@
+//! The configured connections as ports, one `match` on the kind: the only place that names
+//! products.
+
+use duet_config::{Code, ConnectionSection, Mistake, Project};
+use duet_core::id::{ConnectionName, FlowName};
+use duet_core::retry::FailureClass;
+use duet_core::side::{Both, Side};
+use duet_core::spec::FlowSpec;
+use duet_pipeline::context::Context;
+use duet_ports::clock::System;
+use duet_ports::connector::{Connector, ConnectorError, Description};
+use duet_salesforce::{Salesforce, Settings as SalesforceSettings};
+use duet_sql::{Postgres, SettingsError};
+use futures_util::future::join_all;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often a side is asked about a collection.
+const TRIES: u32 = 4;
+/// A side that took longer to fail was waited for already.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The wait before the second try; it doubles.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// Every connection.
+pub(crate) struct Sides {
+    /// As ports, by name.
+    pub(crate) connectors: BTreeMap<ConnectionName, Arc<dyn Connector>>,
+    /// The PostgreSQL ones, for their capture.
+    pub(crate) databases: BTreeMap<ConnectionName, Postgres>,
+}
+
+/// A setting that can't be used: its path, and a sentence without values.
+type Wrong = (String, String);
+
+fn salesforce(section: &ConnectionSection) -> Result<Salesforce, Vec<Wrong>> {
+    let settings = SalesforceSettings::parse(&section.settings).map_err(|mistakes| {
+        mistakes.into_iter().map(|mistake| (mistake.key, mistake.reason)).collect::<Vec<_>>()
+    })?;
+    Salesforce::new(section.name.clone(), settings, Arc::new(System))
+        .map_err(|error| vec![(String::new(), error.to_string())])
+}
+
+/// What a side said about one flow's collection.
+pub(crate) type Described = BTreeMap<FlowName, Both<Result<Description, ConnectorError>>>;
+
+impl Sides {
+    /// Sets every connection up; nothing is sent yet. Settings that can't be used are told with
+    /// their places, those of all connections at once.
+    pub(crate) fn open(project: &Project) -> Result<Sides, Vec<Mistake>> {
+        let mut sides = Sides { connectors: BTreeMap::new(), databases: BTreeMap::new() };
+        let mut mistakes = Vec::new();
+        for section in &project.connections {
+            if let Err(wrong) = sides.add(section) {
+                mistakes.extend(wrong.into_iter().map(|(key, sentence)| {
+                    project.locate_setting(&section.name, &key, Code::BadSetting, sentence)
+                }));
+            }
+        }
+        if mistakes.is_empty() { Ok(sides) } else { Err(mistakes) }
+    }
+
+    fn add(&mut self, section: &ConnectionSection) -> Result<(), Vec<Wrong>> {
+        let name = section.name.clone();
+        let connector: Arc<dyn Connector> = match section.kind.as_str() {
+            "salesforce" => Arc::new(salesforce(section)?),
+            "postgres" => {
+                let opened = Postgres::open(name.clone(), &section.settings, Arc::new(System));
+                let database = opened.map_err(|error| match error {
+                    SettingsError::Shape { message } => vec![(String::new(), message)],
+                    SettingsError::Value { key, message } => vec![(key.to_owned(), message)],
+                })?;
+                self.databases.insert(name.clone(), database.clone());
+                Arc::new(database)
+            }
+            other => return Err(vec![("kind".into(), format!("no connector for {other:?}"))]),
+        };
+        self.connectors.insert(name, connector);
+        Ok(())
+    }
+
+    /// Asks both sides of every flow about its collections, all at once.
+    pub(crate) async fn describe(&self, flows: &[&FlowSpec]) -> Described {
+        let asked = flows.iter().map(|spec| async move {
+            let (left, right) = tokio::join!(
+                self.describe_end(spec, Side::Left),
+                self.describe_end(spec, Side::Right),
+            );
+            (spec.name.clone(), Both::new(left, right))
+        });
+        join_all(asked).await.into_iter().collect()
+    }
+
+    /// Asks one side, a few times where it may answer in a moment: a service that starts while a
+    /// side stumbles need not be started again.
+    async fn describe_end(
+        &self,
+        spec: &FlowSpec,
+        side: Side,
+    ) -> Result<Description, ConnectorError> {
+        let name = &spec.ends.get(side).connection;
+        let connector = self.connectors.get(name).expect("config refuses unknown connections");
+        let collection = Context::collection(spec, side);
+        let (mut wait, begun) = (FIRST_WAIT, Instant::now());
+        for _ in 1..TRIES {
+            match connector.describe(&collection).await {
+                Err(error) if passing(error.failure.class) && begun.elapsed() < PATIENCE => {
+                    tokio::time::sleep(wait).await;
+                }
+                answer => return answer,
+            }
+            wait *= 2;
+        }
+        connector.describe(&collection).await
+    }
+}
+
+fn passing(class: FailureClass) -> bool {
+    match class {
+        FailureClass::Transient | FailureClass::Unreachable | FailureClass::UnknownOutcome => true,
+        FailureClass::Throttled
+        | FailureClass::Auth
+        | FailureClass::Stale
+        | FailureClass::Validation
+        | FailureClass::Uniqueness
+        | FailureClass::Gone
+        | FailureClass::Dependency
+        | FailureClass::Permission
+        | FailureClass::Restricted
+        | FailureClass::Poison => false,
+    }
+}

@@ -1,0 +1,53 @@
+//! What the configuration alone can't tell: settings that only their connector reads, and columns
+//! that two flows may write. Touches no network.
+
+use duet_config::{Code, ConnectionSection, Mistake, Project};
+use duet_core::bind::refuse_shared_writes;
+use duet_core::spec::FlowSpec;
+use duet_salesforce::Settings as SalesforceSettings;
+use duet_sql::{Settings as SqlSettings, SettingsError};
+
+/// Everything that is wrong beyond the text.
+pub(crate) fn project(project: &Project) -> Vec<Mistake> {
+    let mut wrong: Vec<Mistake> =
+        project.connections.iter().flat_map(|section| settings(project, section)).collect();
+    let flows: Vec<FlowSpec> = project.flows.iter().map(|flow| flow.spec.clone()).collect();
+    wrong.extend(refuse_shared_writes(&flows).iter().map(|shared| project.locate_shared(shared)));
+    wrong
+}
+
+fn settings(project: &Project, section: &ConnectionSection) -> Vec<Mistake> {
+    let located = |(path, sentence): (String, String)| {
+        project.locate_setting(&section.name, &path, Code::BadSetting, sentence)
+    };
+    told(section).into_iter().map(located).collect()
+}
+
+/// Path and sentence of each.
+fn told(section: &ConnectionSection) -> Vec<(String, String)> {
+    match section.kind.as_str() {
+        "salesforce" => match SalesforceSettings::parse(&section.settings) {
+            Ok(_) => Vec::new(),
+            Err(mistakes) => {
+                let told = |mistake: duet_salesforce::Mistake| {
+                    let sentence = mistake.to_string();
+                    (mistake.key, sentence)
+                };
+                mistakes.into_iter().map(told).collect()
+            }
+        },
+        "postgres" => match SqlSettings::parse(&section.settings) {
+            Ok(_) => Vec::new(),
+            Err(error) => {
+                let sentence = error.to_string();
+                let path = match error {
+                    SettingsError::Value { key, .. } => key.to_owned(),
+                    SettingsError::Shape { .. } => String::new(),
+                };
+                vec![(path, sentence)]
+            }
+        },
+        // The configuration refuses every other kind.
+        _ => Vec::new(),
+    }
+}

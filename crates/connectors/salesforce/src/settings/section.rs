@@ -1,0 +1,156 @@
+//! Reads one table of settings key by key and tells what is missing, wrong or unknown in it.
+
+use super::Mistake;
+use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// What is left of a table; keys are taken out as they are read.
+pub(super) struct Section {
+    path: String,
+    left: Map<String, Value>,
+    known: Vec<String>,
+}
+
+impl Section {
+    /// An optional table: empty when it isn't there.
+    pub(super) fn open(path: &str, value: Option<&Value>, mistakes: &mut Vec<Mistake>) -> Section {
+        let left = match value {
+            None => Map::new(),
+            Some(Value::Object(map)) => map.clone(),
+            Some(_) => {
+                mistakes.push(Mistake { key: path.to_owned(), reason: "must be a table".into() });
+                Map::new()
+            }
+        };
+        Section { path: path.to_owned(), left, known: Vec::new() }
+    }
+
+    /// A table that must be there.
+    pub(super) fn required(
+        path: &str,
+        value: Option<&Value>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<Section> {
+        if value.is_none() {
+            mistakes.push(Mistake { key: path.to_owned(), reason: "is missing".to_owned() });
+            return None;
+        }
+        Some(Self::open(path, value, mistakes))
+    }
+
+    pub(super) fn take(&mut self, key: &str) -> Option<Value> {
+        self.known.push(key.to_owned());
+        self.left.remove(key)
+    }
+
+    pub(super) fn ignore(&mut self, keys: &[&str]) {
+        for key in keys {
+            self.take(key);
+        }
+    }
+
+    pub(super) fn text(&mut self, key: &str, mistakes: &mut Vec<Mistake>) -> Option<String> {
+        let value = self.take(key);
+        if value.is_none() {
+            self.mistake(key, "is missing", mistakes);
+        }
+        self.as_text(key, value?, mistakes)
+    }
+
+    pub(super) fn optional_text(
+        &mut self,
+        key: &str,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<String> {
+        let value = self.take(key)?;
+        self.as_text(key, value, mistakes)
+    }
+
+    fn as_text(&self, key: &str, value: Value, mistakes: &mut Vec<Mistake>) -> Option<String> {
+        match value {
+            Value::String(text) if !text.is_empty() => Some(text),
+            Value::String(_) => {
+                self.mistake(key, "must not be empty", mistakes);
+                None
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => {
+                self.mistake(key, "must be a text", mistakes);
+                None
+            }
+        }
+    }
+
+    pub(super) fn number(
+        &mut self,
+        key: &str,
+        allowed: RangeInclusive<u64>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<u64> {
+        let value = self.take(key)?;
+        let number = value.as_u64().filter(|number| allowed.contains(number));
+        if number.is_none() {
+            let (least, most) = (allowed.start(), allowed.end());
+            let reason = format!("must be a whole number from {least} to {most}");
+            self.mistake(key, &reason, mistakes);
+        }
+        number
+    }
+
+    pub(super) fn duration(
+        &mut self,
+        key: &str,
+        least_ms: u128,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<Duration> {
+        let value = self.take(key)?;
+        let duration = value.as_str().and_then(parse_duration);
+        let duration = duration.filter(|found| found.as_millis() >= least_ms);
+        if duration.is_none() {
+            let reason = format!("must be a time like \"15s\" or \"2m\", at least {least_ms}ms");
+            self.mistake(key, &reason, mistakes);
+        }
+        duration
+    }
+
+    /// Keys that belong to later work.
+    pub(super) fn later(&mut self, keys: &[&str], mistakes: &mut Vec<Mistake>) {
+        for key in keys {
+            if self.left.remove(*key).is_some() {
+                self.mistake(key, "is not supported yet", mistakes);
+            }
+        }
+    }
+
+    pub(super) fn mistake(&self, key: &str, reason: &str, mistakes: &mut Vec<Mistake>) {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        let key = format!("{}{dot}{key}", self.path);
+        mistakes.push(Mistake { key, reason: reason.to_owned() });
+    }
+
+    /// Reports what nobody took.
+    pub(super) fn close(self, mistakes: &mut Vec<Mistake>) {
+        let known = self.known.join("`, `");
+        for key in self.left.keys() {
+            self.mistake(key, &format!("is no setting here; there are `{known}`"), mistakes);
+        }
+    }
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).map(Duration::from_millis)
+}

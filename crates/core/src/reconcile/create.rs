@@ -1,0 +1,151 @@
+//! Creates: what a new record carries, and the search before it.
+//!
+//! Not here: whether one is wanted (`matching`, `delete`, `scope`).
+
+use super::case::{Case, Draft};
+use super::parents::Way;
+use crate::agreed::Agreed;
+use crate::id::FieldName;
+use crate::image::Image;
+use crate::intent::{FindKey, Op};
+use crate::link::Phase;
+use crate::mapping::{MapFailure, native, spread};
+use crate::matching::{counterpart, find_keys};
+use crate::observation::Presence;
+use crate::side::Side;
+use crate::spec::{FieldSpec, MatchBy};
+use crate::value::Value;
+use std::collections::BTreeMap;
+
+impl Case<'_> {
+    /// Plans the record of `side` from what the other side holds (or the pair agrees on).
+    pub(super) fn create(&mut self, side: Side, row: &str, rule: &str) {
+        self.now.link.phase = Phase::Linking;
+        self.stay(row, rule);
+        if self.wait_for_cascade_of_parents() {
+            return;
+        }
+        let mut draft = Draft::new(Op::Create, format!("{row} {rule}"));
+        draft.values.clone_from(self.spec.constants.get(side));
+        let spec = self.spec;
+        let mut waits = false;
+        for field in &spec.fields {
+            waits |= self.create_field(field, side, &mut draft);
+        }
+        if waits {
+            self.waiting_for_parents(&mut draft, side);
+            return;
+        }
+        self.external_ids(side, &mut draft.values);
+        *self.drafts.get_mut(side) = Some(draft);
+    }
+
+    /// A parent that was deleted takes its children along on some sides: nothing is made then.
+    fn wait_for_cascade_of_parents(&self) -> bool {
+        self.now.link.phase == Phase::Tombstoned
+    }
+
+    /// Adds a field to a create; whether it waits for a parent.
+    fn create_field(&mut self, field: &FieldSpec, side: Side, draft: &mut Draft) -> bool {
+        let Some(trunk) = self.content(field, side) else { return false };
+        let trunk = match trunk {
+            Ok(trunk) => trunk,
+            Err(failure) => {
+                let way = Way::From(side.other());
+                return self.create_without(field, way, &failure, Value::Null, draft);
+            }
+        };
+        match self.put(field, side, &trunk) {
+            Ok(value) => {
+                draft.values.extend(spread(field, side, &value));
+                draft.carries.insert(field.name.clone(), trunk);
+                self.say(field, "R11", "a new record carries it", &format!("write {side}"));
+                false
+            }
+            Err(failure) => self.create_without(field, Way::To(side), &failure, trunk, draft),
+        }
+    }
+
+    /// Adds a reference without its parent, where it may follow (P4, P5): the new record owes it,
+    /// so what it holds meanwhile is never taken for a change. Whether it waits instead.
+    fn create_without(
+        &mut self,
+        field: &FieldSpec,
+        way: Way,
+        failure: &MapFailure,
+        trunk: Value,
+        draft: &mut Draft,
+    ) -> bool {
+        let (from, to) = (way.source(), way.source().other());
+        let Some(empty) = self.may_follow(field, to, failure) else {
+            return self.unmapped(field, way, failure);
+        };
+        draft.values.extend(spread(field, to, &empty));
+        if self.put(field, from, &trunk).is_ok() {
+            draft.carries.insert(field.name.clone(), trunk);
+        }
+        self.say(field, "P5", "the parent comes later", "created empty, filled afterwards");
+        false
+    }
+
+    /// What a new record of `side` is to hold: the agreed content, else what the other side holds.
+    fn content(&self, field: &FieldSpec, side: Side) -> Option<Result<Value, MapFailure>> {
+        if let Some(agreed) = self.agreed(field) {
+            return Some(Ok(agreed.trunk.clone()));
+        }
+        if field.direction.owner() == Some(side) {
+            return None;
+        }
+        let held = self.native(field, side.other())?;
+        Some(self.get(field, side.other(), &held))
+    }
+
+    /// Columns that match rules fill with the other side's key.
+    fn external_ids(&self, side: Side, values: &mut Image) {
+        let Some(source) = self.seen_of(side.other()) else { return };
+        for rule in &self.spec.matching {
+            match rule.by {
+                MatchBy::Equal => {}
+                MatchBy::ExternalId => {
+                    let key = counterpart(self.spec, rule, side.other(), &source.image);
+                    for (column, value) in key.unwrap_or_default() {
+                        values.entry(column).or_insert(value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Searches a side for partners, and for what an own create may have left there.
+    pub(super) fn search(&mut self, side: Side, row: &str, rule: &str) {
+        self.stay(row, rule);
+        self.ask(side, self.now.as_of);
+    }
+
+    /// What a search of this side looks for; empty when nothing can be searched for.
+    pub(super) fn search_keys(&self, side: Side) -> Vec<FindKey> {
+        let Some(source) = self.seen_of(side.other()) else { return Vec::new() };
+        find_keys(self.spec, side.other(), &source.image)
+    }
+
+    /// Folds what the only side at hand changed into the trunk, for a record that is made again.
+    pub(super) fn fold_alone(&mut self, side: Side) {
+        let Some(seen) = self.seen_of(side).cloned() else { return };
+        if seen.presence != Presence::Present || matches!(self.now.agreed, Agreed::None) {
+            return;
+        }
+        let mut folded: BTreeMap<FieldName, (Value, Value)> = BTreeMap::new();
+        for field in self.spec.fields.iter().filter(|field| self.moved(field, side)) {
+            let Some(held) = native(field, side, &seen.image) else { continue };
+            if let Ok(value) = self.get(field, side, &held) {
+                folded.insert(field.name.clone(), (value, held));
+            }
+        }
+        for (name, (value, held)) in folded {
+            if let Some(agreed) = self.pair_mut().fields.get_mut(&name) {
+                agreed.trunk = value;
+                *agreed.accounted.get_mut(side) = Some(held);
+            }
+        }
+    }
+}

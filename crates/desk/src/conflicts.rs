@@ -1,0 +1,234 @@
+//! Conflicts: list, show, resolve. A resolution names what the person saw; if either side has moved
+//! since, it is refused and nothing is written (H5).
+
+use crate::Desk;
+use crate::error::DeskError;
+use crate::shown;
+use duet_core::conflict::{Choice, Conflict, ConflictKind, Resolution, Scope};
+use duet_core::id::{FieldName, RecordId};
+use duet_core::side::{Both, Side};
+use duet_core::spec::FlowSpec;
+use duet_core::stamp::Stamp;
+use duet_core::value::Value;
+use duet_ports::inspect::{Accepted, ConflictFilter};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A conflict as a person sees it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shown {
+    /// Its id.
+    pub id: String,
+    /// `FLOW/KEY`.
+    pub record: String,
+    /// Its kind.
+    pub kind: ConflictKind,
+    /// The field it is about; none: the record.
+    pub field: Option<FieldName>,
+    /// Where it stands.
+    pub state: duet_core::conflict::ConflictState,
+    /// Why it is closed.
+    pub reason: Option<duet_core::conflict::CloseReason>,
+    /// Since when.
+    pub opened_at: Stamp,
+    /// What was agreed, by field.
+    pub agreed: BTreeMap<FieldName, String>,
+    /// Each side's part.
+    pub sides: Both<Part>,
+    /// Records that could be the partner.
+    pub candidates: Vec<RecordId>,
+    /// What can be chosen.
+    pub choices: Vec<&'static str>,
+    /// What was chosen, by whom, and with which words.
+    pub resolution: Option<Resolution>,
+    /// The digest of what is shown here: a decision names it.
+    pub seen: String,
+    /// The row's revision.
+    pub rev: i64,
+}
+
+/// One side's part in a conflict.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Part {
+    /// Whether the record is there.
+    pub present: bool,
+    /// Its id.
+    pub record: Option<RecordId>,
+    /// Its values, by field.
+    pub values: BTreeMap<FieldName, String>,
+    /// Between when and when it changed.
+    pub changed: Option<(Stamp, Stamp)>,
+    /// Who changed it.
+    pub actor: duet_core::observation::Actor,
+}
+
+impl Desk {
+    /// Conflicts, oldest first.
+    ///
+    /// # Errors
+    /// When the store can't be reached.
+    pub async fn conflicts(&self, filter: &ConflictFilter) -> Result<Vec<Shown>, DeskError> {
+        let rows = self.store.conflicts(filter).await?;
+        Ok(rows.iter().map(|conflict| self.shown(conflict)).collect())
+    }
+
+    /// One conflict, by its id or the beginning of it.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub async fn conflict(&self, id: &str) -> Result<Shown, DeskError> {
+        Ok(self.shown(&self.conflict_row(id).await?))
+    }
+
+    async fn conflict_row(&self, id: &str) -> Result<Conflict, DeskError> {
+        let mut found = self.store.conflicts_by_prefix(id).await?;
+        match (found.pop(), found.len()) {
+            (Some(conflict), 0) => Ok(conflict),
+            (None, _) => Err(DeskError::NoSuch { what: "conflict", id: id.to_owned() }),
+            (Some(_), more) => {
+                Err(DeskError::Several { what: "conflict", id: id.to_owned(), count: more + 1 })
+            }
+        }
+    }
+
+    /// Stores a person's decision about a conflict as it stands in `seen`; its link becomes due.
+    ///
+    /// # Errors
+    /// When the choice doesn't fit, or the conflict has moved on or is over.
+    pub async fn resolve(
+        &self,
+        seen: &Shown,
+        choice: Choice,
+        by: &str,
+        note: Option<String>,
+    ) -> Result<(), DeskError> {
+        let row = self.conflict_row(&seen.id).await?;
+        let stale = || DeskError::Stale { what: "conflict", id: seen.id.clone() };
+        if row.seen != seen.seen || row.rev != seen.rev {
+            return Err(stale());
+        }
+        if !row.state.holds() {
+            return Err(DeskError::Over { what: "conflict", id: seen.id.clone() });
+        }
+        fits(&row, &choice)?;
+        let choice = typed_like(&row, choice)?;
+        let at = self.clock.now();
+        let resolution = Resolution { choice, seen: row.seen.clone(), by: by.to_owned(), note, at };
+        match self.store.decide(row.id, row.rev, &resolution).await? {
+            Accepted::Yes => Ok(()),
+            Accepted::Stale => Err(stale()),
+            Accepted::Gone => Err(DeskError::Over { what: "conflict", id: seen.id.clone() }),
+        }
+    }
+
+    fn shown(&self, conflict: &Conflict) -> Shown {
+        let spec = self.flows.get(&conflict.flow);
+        let values = |values: &BTreeMap<FieldName, Value>| {
+            values
+                .iter()
+                .map(|(field, value)| (field.clone(), shown_value(spec, field, value, self.reveal)))
+                .collect()
+        };
+        let part = |side: Side| {
+            let candidate = conflict.sides.get(side);
+            Part {
+                present: candidate.present,
+                record: candidate.record.clone(),
+                values: values(&candidate.values),
+                changed: candidate.changed,
+                actor: candidate.actor.clone(),
+            }
+        };
+        Shown {
+            id: conflict.id.to_string(),
+            record: record_name(conflict),
+            kind: conflict.kind,
+            field: match &conflict.scope {
+                Scope::Field(field) => Some(field.clone()),
+                Scope::Record => None,
+            },
+            state: conflict.state,
+            reason: conflict.reason,
+            opened_at: conflict.opened_at,
+            agreed: values(&conflict.agreed),
+            sides: Both::build(part),
+            candidates: conflict.candidates.clone(),
+            choices: choices(conflict),
+            resolution: conflict.resolution.clone(),
+            seen: conflict.seen.clone(),
+            rev: conflict.rev,
+        }
+    }
+}
+
+fn shown_value(
+    spec: Option<&std::sync::Arc<FlowSpec>>,
+    field: &FieldName,
+    value: &Value,
+    reveal: bool,
+) -> String {
+    spec.map_or_else(|| shown::text(value), |spec| shown::field_text(spec, field, value, reveal))
+}
+
+fn record_name(conflict: &Conflict) -> String {
+    let Both { left, right } = &conflict.sides;
+    let key = right.record.as_ref().or(left.record.as_ref()).map_or("?", RecordId::as_str);
+    format!("{}/{key}", conflict.flow)
+}
+
+/// What can be chosen, as the command line writes it.
+fn choices(conflict: &Conflict) -> Vec<&'static str> {
+    match (&conflict.scope, conflict.kind.is_about_matching()) {
+        (_, true) => vec!["--link RECORD", "--create", "--leave"],
+        (Scope::Field(_), false) => {
+            vec!["--take left", "--take right", "--take agreed", "--value VALUE", "--leave"]
+        }
+        (Scope::Record, false) => vec!["--take left", "--take right", "--leave"],
+    }
+}
+
+/// The chosen value in the type of those that collided.
+fn typed_like(conflict: &Conflict, choice: Choice) -> Result<Choice, DeskError> {
+    let (Choice::TakeValue(value), Scope::Field(field)) = (&choice, &conflict.scope) else {
+        return Ok(choice);
+    };
+    let Both { left, right } = &conflict.sides;
+    let known = [&conflict.agreed, &left.values, &right.values];
+    let known: Vec<&Value> = known.into_iter().filter_map(|values| values.get(field)).collect();
+    let typed = crate::typed::like(value.clone(), &known);
+    typed.map(Choice::TakeValue).ok_or_else(|| DeskError::BadChoice {
+        choice: shown::text(value),
+        why: "it isn't of the field's type".to_owned(),
+    })
+}
+
+fn fits(conflict: &Conflict, choice: &Choice) -> Result<(), DeskError> {
+    let bad = |choice: &str, why: &str| {
+        Err(DeskError::BadChoice { choice: choice.to_owned(), why: why.to_owned() })
+    };
+    let matching = conflict.kind.is_about_matching();
+    match choice {
+        Choice::LinkWith(record) if matching => {
+            if conflict.candidates.is_empty() || conflict.candidates.contains(record) {
+                Ok(())
+            } else {
+                bad(record.as_str(), "it is not among the candidates that `conflicts show` lists")
+            }
+        }
+        Choice::CreateNew if matching => Ok(()),
+        Choice::LeaveAlone => Ok(()),
+        Choice::LinkWith(_) | Choice::CreateNew => {
+            bad("a partner", "the records are linked; take a side or a value")
+        }
+        Choice::TakeValue(_) | Choice::TakeAgreed if conflict.scope == Scope::Record => {
+            bad("a value", "the conflict is about the whole record; take a side")
+        }
+        Choice::TakeLeft | Choice::TakeRight | Choice::TakeAgreed | Choice::TakeValue(_) => {
+            if matching {
+                bad("a side", "first say which records belong together: --link, --create, --leave")
+            } else {
+                Ok(())
+            }
+        }
+    }
+}

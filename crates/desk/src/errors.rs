@@ -1,0 +1,370 @@
+//! Errors: calls that failed, and values that are kept back. List, show with advice, try again,
+//! discard.
+
+use crate::Desk;
+use crate::error::DeskError;
+use duet_core::field_error::FieldErrorCode;
+use duet_core::id::{Column, FieldErrorId, FieldName, FlowName, IntentId, LinkId, RecordId};
+use duet_core::intent::{Intent, IntentState};
+use duet_core::retry::{self, Failure};
+use duet_core::side::{Both, Side};
+use duet_core::stamp::Stamp;
+use duet_ports::inspect::{
+    Accepted, AttemptRow, ErrorFilter, ErrorRow, FieldErrorFilter, FieldErrorRow,
+};
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// Links that are looked at again in one transaction.
+const BATCH: usize = 200;
+
+/// A row of the errors list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Trouble {
+    /// A call that failed.
+    Call(Failed),
+    /// A value that is kept back while the record's other fields go on.
+    Value(KeptBack),
+}
+
+/// A row of the errors list with everything about it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TroubleDetail {
+    /// A call that failed.
+    Call(FailedDetail),
+    /// A value that is kept back.
+    Value(KeptBack),
+}
+
+/// What a person points at to have it tried again or given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A call.
+    Call(IntentId),
+    /// A value that is kept back, and its link.
+    Value(FieldErrorId, LinkId),
+}
+
+/// A failed write or read, in a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Failed {
+    /// The intent.
+    pub id: IntentId,
+    /// `FLOW/KEY`, by the key of the right, or of the left where there is none, as conflicts are.
+    pub record: String,
+    /// What was to be done, and where.
+    pub what: String,
+    /// Where it stands.
+    pub state: IntentState,
+    /// Class, code and the side's words.
+    pub failure: Option<Failure>,
+    /// What to do.
+    pub advice: String,
+    /// Tries so far.
+    pub attempts: u32,
+    /// When it is tried again; none: not by itself.
+    pub due_at: Option<Stamp>,
+}
+
+/// A failed intent with its history.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FailedDetail {
+    /// The row of the list.
+    #[serde(flatten)]
+    pub error: Failed,
+    /// Columns it writes (names only).
+    pub columns: Vec<String>,
+    /// Every call that was tried.
+    pub history: Vec<AttemptRow>,
+}
+
+/// A value that is kept back (rows F8, P4).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KeptBack {
+    /// Its id.
+    pub id: FieldErrorId,
+    /// The link.
+    #[serde(skip)]
+    pub link: LinkId,
+    /// `FLOW/KEY`, as for calls.
+    pub record: String,
+    /// The field.
+    pub field: FieldName,
+    /// The side whose value is kept back.
+    pub source: Side,
+    /// The side of the column.
+    pub side: Side,
+    /// The column that the value doesn't fit, or comes from.
+    pub column: Column,
+    /// Why, as a word.
+    pub code: FieldErrorCode,
+    /// Why, for people, without the value.
+    pub reason: String,
+    /// What to do.
+    pub advice: String,
+    /// Since when.
+    pub since: Stamp,
+}
+
+impl Trouble {
+    /// What to point at.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        match self {
+            Trouble::Call(call) => Target::Call(call.id),
+            Trouble::Value(value) => Target::Value(value.id, value.link),
+        }
+    }
+}
+
+impl TroubleDetail {
+    /// What to point at.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        match self {
+            TroubleDetail::Call(call) => Target::Call(call.error.id),
+            TroubleDetail::Value(value) => Target::Value(value.id, value.link),
+        }
+    }
+}
+
+impl Desk {
+    /// Failed calls and values kept back of a flow, or of all; oldest first, at most so many.
+    ///
+    /// # Errors
+    /// When the store can't be reached.
+    pub async fn errors(
+        &self,
+        flow: Option<&FlowName>,
+        limit: u64,
+    ) -> Result<Vec<Trouble>, DeskError> {
+        let flow = flow.cloned();
+        let calls = ErrorFilter { flow: flow.clone(), limit, ..ErrorFilter::default() };
+        let values = FieldErrorFilter { flow, limit, ..FieldErrorFilter::default() };
+        let calls = self.store.errors(&calls).await?;
+        let values = self.store.field_errors(&values).await?;
+        Ok(listed(calls, values, limit))
+    }
+
+    /// One failed call or value kept back, by its id or the beginning of it.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub async fn error(&self, id: &str) -> Result<TroubleDetail, DeskError> {
+        let mut intents = self.store.intents_by_prefix(id).await?;
+        let mut values = self.store.field_errors_by_prefix(id).await?;
+        match (intents.len() + values.len(), intents.pop(), values.pop()) {
+            (1, Some(intent), _) => self.failed_call(intent).await.map(TroubleDetail::Call),
+            (1, None, Some(value)) => Ok(TroubleDetail::Value(kept_back(value))),
+            (0, ..) | (1, None, None) => {
+                Err(DeskError::NoSuch { what: "error", id: id.to_owned() })
+            }
+            (count, ..) => Err(DeskError::Several { what: "error", id: id.to_owned(), count }),
+        }
+    }
+
+    async fn failed_call(&self, intent: Intent) -> Result<FailedDetail, DeskError> {
+        let history = self.store.attempts_of(intent.id).await?;
+        let detail = self.store.link_detail(intent.link, 0).await?;
+        let record = detail.map(|detail| detail.link.record).unwrap_or_default();
+        let columns = intent.values.keys().map(ToString::to_string).collect();
+        Ok(FailedDetail { error: failed(intent, &record), columns, history })
+    }
+
+    /// Tries failed calls again, now; records with values kept back are decided again.
+    ///
+    /// # Errors
+    /// When one of the calls isn't waiting any more; those before it are due.
+    pub async fn retry(&self, targets: &[Target]) -> Result<usize, DeskError> {
+        let links: BTreeSet<LinkId> = targets.iter().filter_map(Target::link).collect();
+        let links: Vec<LinkId> = links.into_iter().collect();
+        for some in links.chunks(BATCH) {
+            self.look_again(some).await?;
+        }
+        self.set(targets, IntentState::Planned).await
+    }
+
+    /// Gives up failed calls: they are not tried again until one of their inputs changes.
+    ///
+    /// # Errors
+    /// [`DeskError::NotACall`] for a value that is kept back, before anything is discarded; and
+    /// when one of the calls isn't waiting any more; those before it are discarded.
+    pub async fn discard(&self, targets: &[Target]) -> Result<usize, DeskError> {
+        Desk::only_calls(targets)?;
+        self.set(targets, IntentState::Discarded).await
+    }
+
+    /// Whether all of them are calls, which can be given up.
+    ///
+    /// # Errors
+    /// [`DeskError::NotACall`] for the first one that isn't.
+    pub fn only_calls(targets: &[Target]) -> Result<(), DeskError> {
+        let value = targets.iter().find_map(|target| match target {
+            Target::Call(_) => None,
+            Target::Value(id, _) => Some(id.to_string()),
+        });
+        value.map_or(Ok(()), |id| Err(DeskError::NotACall { id }))
+    }
+
+    async fn look_again(&self, links: &[LinkId]) -> Result<(), DeskError> {
+        let mut unit = self.store.begin().await?;
+        let locked: Vec<LinkId> =
+            unit.lock(links, false).await?.into_iter().map(|(link, _)| link).collect();
+        unit.touch(&locked, self.clock.now()).await?;
+        Ok(unit.commit().await?)
+    }
+
+    async fn set(&self, targets: &[Target], state: IntentState) -> Result<usize, DeskError> {
+        for target in targets {
+            let Target::Call(id) = target else { continue };
+            match self.store.set_intent(*id, state, self.clock.now()).await? {
+                Accepted::Yes => {}
+                Accepted::Stale => {
+                    return Err(DeskError::Stale { what: "error", id: id.to_string() });
+                }
+                Accepted::Gone => {
+                    return Err(DeskError::Over { what: "error", id: id.to_string() });
+                }
+            }
+        }
+        Ok(targets.len())
+    }
+}
+
+impl Target {
+    /// The link to be looked at again.
+    fn link(&self) -> Option<LinkId> {
+        match self {
+            Target::Call(_) => None,
+            Target::Value(_, link) => Some(*link),
+        }
+    }
+}
+
+/// Both kinds as one list, oldest first; each came sorted, with at most `limit` rows.
+fn listed(calls: Vec<ErrorRow>, values: Vec<FieldErrorRow>, limit: u64) -> Vec<Trouble> {
+    let calls = calls
+        .into_iter()
+        .map(|row| (row.intent.planned_at, Trouble::Call(failed(row.intent, &row.record))));
+    let values = values.into_iter().map(|row| (row.error.since, Trouble::Value(kept_back(row))));
+    let mut all: Vec<(Stamp, Trouble)> = calls.chain(values).collect();
+    all.sort_by_key(|(since, _)| *since);
+    all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    all.into_iter().map(|(_, trouble)| trouble).collect()
+}
+
+fn failed(intent: Intent, record: &Both<Option<RecordId>>) -> Failed {
+    Failed {
+        id: intent.id,
+        record: named(&intent.flow, record),
+        what: format!("{} {} ({})", intent.op.as_str(), intent.side, intent.connection),
+        state: intent.state,
+        advice: intent.failure.as_ref().map(retry::advice).unwrap_or_default(),
+        failure: intent.failure,
+        attempts: intent.attempts,
+        due_at: intent.due_at,
+    }
+}
+
+fn kept_back(row: FieldErrorRow) -> KeptBack {
+    let (record, advice) = (named(&row.flow, &row.record), row.error.advice());
+    let error = row.error;
+    KeptBack {
+        id: row.id,
+        link: row.link,
+        record,
+        field: error.field,
+        source: error.source,
+        side: error.side,
+        column: error.column,
+        code: error.code,
+        reason: error.reason,
+        advice,
+        since: error.since,
+    }
+}
+
+fn named(flow: &FlowName, record: &Both<Option<RecordId>>) -> String {
+    let key = record.right.as_ref().or(record.left.as_ref()).map_or("?", RecordId::as_str);
+    format!("{flow}/{key}")
+}
+
+#[cfg(test)]
+mod tests {
+    //! Shows how the two kinds become one list, and what programs read of them.
+
+    use super::*;
+    use duet_core::field_error::FieldError;
+    use serde_json::json;
+
+    fn id(number: u8) -> String {
+        format!("00000000-0000-0000-0000-0000000000{number:02}")
+    }
+
+    fn link() -> LinkId {
+        serde_json::from_value(json!(id(3))).expect("an id")
+    }
+
+    fn call(planned_at: i64) -> ErrorRow {
+        let intent = serde_json::from_value(json!({
+            "id": id(1), "link": id(2), "flow": "customers",
+            "side": "left", "connection": "crm", "op": "update", "path": "batch",
+            "record": "r1", "values": {}, "find": [], "expected": null, "expected_values": {},
+            "carries": {}, "state": "parked", "attempts": 2, "due_at": null, "sent_at": null,
+            "deadline": null, "planned_at": planned_at, "landed_at": null, "failure": null,
+            "why": "R22",
+        }));
+        ErrorRow { intent: intent.expect("an intent"), record: Both::default() }
+    }
+
+    fn value(since: i64) -> FieldErrorRow {
+        let link = link();
+        let error = FieldError {
+            field: "phone".into(),
+            code: FieldErrorCode::Unmappable,
+            source: Side::Right,
+            side: Side::Left,
+            column: "Phone".into(),
+            reason: "the text has 9 characters, the column holds 8".to_owned(),
+            since: Stamp(since),
+        };
+        let record = Both::new(Some("001".into()), Some("ALFKI".into()));
+        FieldErrorRow { id: error.id(link), link, flow: "customers".into(), record, error }
+    }
+
+    #[test]
+    fn both_kinds_are_one_list_oldest_first() {
+        let list = |limit| listed(vec![call(2), call(4)], vec![value(1), value(3)], limit);
+        let kinds: Vec<bool> = list(9).iter().map(|one| matches!(one, Trouble::Call(_))).collect();
+        assert_eq!(kinds, [false, true, false, true]);
+        assert_eq!(list(3).len(), 3);
+        assert_eq!(list(3), list(9)[..3]);
+    }
+
+    #[test]
+    fn programs_tell_the_kinds_apart() {
+        let list = listed(vec![call(1)], vec![value(2)], 9);
+        let read = serde_json::to_value(&list).expect("it is written");
+        assert_eq!((&read[0]["kind"], &read[0]["state"]), (&json!("call"), &json!("parked")));
+        assert_eq!(read[1]["kind"], "value");
+        assert_eq!(read[1]["record"], "customers/ALFKI");
+        for (key, word) in
+            [("field", "phone"), ("source", "right"), ("side", "left"), ("code", "unmappable")]
+        {
+            assert_eq!(read[1][key], word, "{key}");
+        }
+        assert!(read[1]["advice"].as_str().is_some_and(|advice| advice.contains("left column")));
+    }
+
+    #[test]
+    fn a_value_that_is_kept_back_is_no_call() {
+        let list = listed(vec![call(1)], vec![value(2)], 9);
+        let targets: Vec<Target> = list.iter().map(Trouble::target).collect();
+        assert!(Desk::only_calls(&targets[..1]).is_ok());
+        let refused = Desk::only_calls(&targets).expect_err("one is a value").to_string();
+        assert!(refused.contains("duet errors retry"), "{refused}");
+        assert_eq!(targets[1].link(), Some(link()));
+    }
+}

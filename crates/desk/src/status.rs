@@ -1,0 +1,80 @@
+//! Status: what every flow, source and connection is doing, in counts.
+
+use crate::Desk;
+use crate::error::DeskError;
+use duet_core::facts::FlowState;
+use duet_core::id::FlowName;
+use duet_ports::inspect::{ConnectionRow, DeadLetterRow, FlowCounts, ProcessRow, SourceRow};
+use serde::Serialize;
+
+/// The state of an installation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// Per flow.
+    pub flows: Vec<FlowStatus>,
+    /// Sources, with the age of their positions.
+    pub sources: Vec<SourceRow>,
+    /// Processes at work.
+    pub processes: Vec<ProcessRow>,
+    /// Connections that rest.
+    pub connections: Vec<ConnectionRow>,
+    /// The newest dead letters.
+    pub dead_letters: Vec<DeadLetterRow>,
+}
+
+/// The state of one flow.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FlowStatus {
+    /// Its name.
+    pub flow: FlowName,
+    /// `new`, `paused` or `running`.
+    pub state: &'static str,
+    /// Deletions are held by the brake.
+    pub deletes_held: bool,
+    /// Counts.
+    #[serde(flatten)]
+    pub counts: FlowCounts,
+}
+
+/// How many dead letters are listed.
+const DEAD_LETTERS: u64 = 20;
+
+impl Desk {
+    /// The state of an installation.
+    ///
+    /// # Errors
+    /// When the store can't be reached.
+    pub async fn status(&self) -> Result<Status, DeskError> {
+        let now = self.clock.now();
+        let mut flows = Vec::with_capacity(self.flows.len());
+        for flow in self.flows.keys() {
+            let state = self.store.flow_state(flow).await?;
+            let counts = self.store.counts(flow).await?;
+            let deletes_held = state.deletes_held;
+            flows.push(FlowStatus { flow: flow.clone(), state: word(state), deletes_held, counts });
+        }
+        let resting = |row: &ConnectionRow| row.paused_until.is_some_and(|until| until > now);
+        // A scan whose process died goes on when another one opens the source.
+        let current = |row: SourceRow| SourceRow {
+            scanning: row.scanning.filter(|until| *until > now),
+            ..row
+        };
+        Ok(Status {
+            flows,
+            sources: self.store.sources().await?.into_iter().map(current).collect(),
+            processes: self.store.processes(now).await?,
+            connections: self.store.connections().await?.into_iter().filter(resting).collect(),
+            dead_letters: self.store.dead_letters(DEAD_LETTERS).await?,
+        })
+    }
+}
+
+fn word(state: FlowState) -> &'static str {
+    if !state.adopted {
+        "new"
+    } else if state.paused {
+        "paused"
+    } else {
+        "running"
+    }
+}

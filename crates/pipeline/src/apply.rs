@@ -1,0 +1,267 @@
+//! Apply: takes intents that are due, calls the side, settles the receipts.
+//!
+//! Write protocol (correctness, 4.5): *sent* is committed before the call leaves; the receipt is
+//! joined and decided again in one transaction; a crash in between is found by the deadline.
+
+use crate::batch::{Aftermath, Batch, Job, Target};
+use crate::call::{Answered, call};
+use crate::context::{Connection, Context, Tally};
+use crate::decide::UNCONFIGURED_US;
+use crate::error::StageError;
+use crate::pause::{Stage, concerns_connection};
+use duet_core::facts::Event;
+use duet_core::id::{ConnectionName, IntentId};
+use duet_core::intent::{Intent, Outcome, Receipt};
+use duet_core::retry::{Failure, FailureClass};
+use duet_core::spec::FlowSpec;
+use duet_core::stamp::Stamp;
+use duet_ports::connector::ConnectorError;
+use duet_ports::store::{Attempt, Claimed};
+use std::time::Duration;
+
+/// Takes one batch of due intents of a connection, sends it, settles what came back. `None`:
+/// nothing is due, or the connection rests.
+///
+/// Idempotence: an intent leaves *planned* in the transaction that takes it, so it is sent by one
+/// process; a receipt that is settled twice finds its intent closed and changes nothing.
+///
+/// # Errors
+/// When the store can't be reached: what was sent is recovered by its deadline.
+pub async fn step(
+    context: &Context,
+    name: &ConnectionName,
+) -> Result<Option<Aftermath>, StageError> {
+    let Some(connection) = context.connections.get(name) else { return Ok(None) };
+    if context.pauses.until(name, context.clock.now()).is_some() {
+        return Ok(None);
+    }
+    let Some(claimed) = claim(context, name, connection).await? else { return Ok(None) };
+    match context.flow(&claimed.flow) {
+        Some(spec) => carry(context, name, connection, spec, &claimed).await,
+        None => unconfigured(context, &claimed).await,
+    }
+}
+
+/// Brings intents to *sent*, their deadline counted from here.
+///
+/// # Errors
+/// When the store can't be reached.
+pub async fn claim(
+    context: &Context,
+    name: &ConnectionName,
+    connection: &Connection,
+) -> Result<Option<Claimed>, StageError> {
+    let limits = connection.connector.limits();
+    let now = context.clock.now();
+    let span = limits.timeout.saturating_add(context.options.call_margin);
+    let deadline = now.plus(micros(span));
+    Ok(context.store.claim(name, limits.batch, now, deadline).await?)
+}
+
+/// The flow was taken out of the configuration: its calls are kept out of the others' way.
+async fn unconfigured(
+    context: &Context,
+    claimed: &Claimed,
+) -> Result<Option<Aftermath>, StageError> {
+    tracing::warn!(flow = %claimed.flow, "calls of a flow that isn't configured are put off");
+    let due_at = context.clock.now().plus(UNCONFIGURED_US);
+    context.store.unclaim(&ids(claimed), due_at, None).await?;
+    Ok(Some(Aftermath::default()))
+}
+
+async fn carry(
+    context: &Context,
+    name: &ConnectionName,
+    connection: &Connection,
+    spec: &FlowSpec,
+    claimed: &Claimed,
+) -> Result<Option<Aftermath>, StageError> {
+    let connector = connection.connector.as_ref();
+    let sent_at = context.clock.now();
+    let sides_sent_at = connector.now();
+    let (timeout, margin) = (connector.limits().timeout, context.options.call_margin);
+    let deadline = claimed.intents.iter().filter_map(|intent| intent.deadline).min();
+    let limit = deadline.and_then(|deadline| time_left(deadline, sent_at, timeout, margin));
+    let Some(limit) = limit else {
+        tracing::warn!(connection = %name, "too late for a call; left to recovery");
+        return Ok(Some(Aftermath::default()));
+    };
+    let called = call(connector, spec, claimed, limit).await;
+    let (done_at, sides_done_at) = (context.clock.now(), connector.now());
+    let answered = match called {
+        Ok(answered) => {
+            note_health(context, name, &answered.outcomes).await?;
+            answered
+        }
+        Err(error) => match failed(context, name, claimed, error, sent_at, done_at).await? {
+            Some(outcomes) => Answered { outcomes, at: None },
+            None => return Ok(None),
+        },
+    };
+    note(context, claimed, &answered.outcomes);
+    let sides_at = answered.at.unwrap_or(sides_done_at);
+    let times = Times { sent_at, done_at, sides_sent_at, sides_at };
+    let batch = settle(&claimed.intents, answered.outcomes, times);
+    Ok(Some(crate::decide::step(context, batch).await?))
+}
+
+/// How long a call may take that ends `margin` after its time limit at the latest: it must be dead
+/// before its deadline, so it doesn't start at all with less than its time limit left.
+fn time_left(deadline: Stamp, now: Stamp, timeout: Duration, margin: Duration) -> Option<Duration> {
+    let left = Duration::from_micros(u64::try_from(deadline.0.saturating_sub(now.0)).ok()?);
+    (left >= timeout).then(|| left.min(timeout.saturating_add(margin / 2)))
+}
+
+/// An answer lifts the connection's pause, unless it says that the connection is to wait.
+async fn note_health(
+    context: &Context,
+    name: &ConnectionName,
+    outcomes: &[Outcome],
+) -> Result<(), StageError> {
+    let asked = outcomes.iter().filter_map(fault).find(|one| concerns_connection(one.class));
+    match asked {
+        Some(failure) => context.connection_failed(name, &failure, Stage::Calls).await.map(drop),
+        None => context.connection_worked(name, Stage::Calls).await,
+    }
+}
+
+fn note(context: &Context, claimed: &Claimed, outcomes: &[Outcome]) {
+    if claimed.op.writes() {
+        let landed = outcomes.iter().filter(|one| matches!(one, Outcome::Landed { .. })).count();
+        Tally::add(context.tally.writes.get(claimed.side), claimed.intents.len());
+        Tally::add(context.tally.landed.get(claimed.side), landed);
+    }
+}
+
+/// A call that failed as a whole. `None`: it didn't leave, and waits for its connection.
+async fn failed(
+    context: &Context,
+    name: &ConnectionName,
+    claimed: &Claimed,
+    error: ConnectorError,
+    sent_at: Stamp,
+    done_at: Stamp,
+) -> Result<Option<Vec<Outcome>>, StageError> {
+    let ConnectorError { failure, sent, .. } = error;
+    let count = claimed.intents.len();
+    let lost = sent && claimed.op.writes();
+    if concerns_connection(failure.class) || failure.class == FailureClass::UnknownOutcome {
+        let until = context.connection_failed(name, &failure, Stage::Calls).await?;
+        if !lost {
+            give_back(context, claimed, &failure, until, sent_at, done_at).await?;
+            return Ok(None);
+        }
+    }
+    let outcome = if lost { Outcome::Unknown(failure) } else { Outcome::NotSent(failure) };
+    Ok(Some(vec![outcome; count]))
+}
+
+/// Calls that didn't leave are planned again, without an attempt counted; the attempt is told.
+async fn give_back(
+    context: &Context,
+    claimed: &Claimed,
+    failure: &Failure,
+    until: Stamp,
+    sent_at: Stamp,
+    done_at: Stamp,
+) -> Result<(), StageError> {
+    let attempts = claimed
+        .intents
+        .iter()
+        .map(|intent| attempt(intent, "not_sent", Some(failure.clone()), sent_at, done_at))
+        .collect();
+    let expired = |intent: &Intent| intent.deadline.is_some_and(|deadline| deadline <= done_at);
+    // Past its deadline an intent may have been sent again by another process: not ours any more.
+    if !claimed.intents.iter().any(expired) {
+        context.store.unclaim(&ids(claimed), until, Some(failure)).await?;
+    }
+    crate::decide::step(context, Batch { attempts, ..Batch::default() }).await?;
+    Ok(())
+}
+
+fn ids(claimed: &Claimed) -> Vec<IntentId> {
+    claimed.intents.iter().map(|intent| intent.id).collect()
+}
+
+/// When a batch of calls left and came back, by our clock and by the side's.
+#[derive(Clone, Copy)]
+struct Times {
+    sent_at: Stamp,
+    done_at: Stamp,
+    sides_sent_at: Stamp,
+    sides_at: Stamp,
+}
+
+/// Receipts and attempts of a batch.
+fn settle(intents: &[Intent], outcomes: Vec<Outcome>, times: Times) -> Batch {
+    let Times { sent_at, done_at, sides_sent_at, sides_at } = times;
+    let mut batch = Batch::default();
+    for (intent, outcome) in intents.iter().zip(outcomes) {
+        batch.attempts.push(attempt(intent, word(&outcome), fault(&outcome), sent_at, done_at));
+        let receipt = Receipt { intent: intent.id, at: sides_at, sent_at: sides_sent_at, outcome };
+        batch.jobs.push(Job {
+            target: Target::Link(intent.link),
+            event: Event::Received(Box::new(receipt)),
+            cause: "receipt",
+        });
+    }
+    batch
+}
+
+fn attempt(
+    intent: &Intent,
+    outcome: &'static str,
+    failure: Option<Failure>,
+    sent_at: Stamp,
+    done_at: Stamp,
+) -> Attempt {
+    Attempt {
+        intent: intent.id,
+        link: intent.link,
+        number: intent.attempts,
+        sent_at,
+        done_at,
+        outcome,
+        failure,
+    }
+}
+
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Landed { .. } => "landed",
+        Outcome::Read(_) => "read",
+        Outcome::Found(_) => "found",
+        Outcome::Refused { .. } => "refused",
+        Outcome::Unknown(_) => "unknown",
+        Outcome::NotSent(_) => "not_sent",
+    }
+}
+
+fn fault(outcome: &Outcome) -> Option<Failure> {
+    match outcome {
+        Outcome::Refused { failure, .. }
+        | Outcome::Unknown(failure)
+        | Outcome::NotSent(failure) => Some(failure.clone()),
+        Outcome::Landed { .. } | Outcome::Read(_) | Outcome::Found(_) => None,
+    }
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_call_starts_with_less_than_its_time_limit_left() {
+        let (timeout, margin) = (Duration::from_secs(10), Duration::from_secs(4));
+        let left = |now: i64| time_left(Stamp(0).plus_seconds(14), Stamp(now), timeout, margin);
+        assert_eq!(left(0), Some(Duration::from_secs(12)));
+        assert_eq!(left(3 * Stamp::SECOND), Some(Duration::from_secs(11)));
+        assert_eq!(left(4 * Stamp::SECOND), Some(timeout));
+        assert_eq!(left(4 * Stamp::SECOND + 1), None);
+        assert_eq!(left(15 * Stamp::SECOND), None);
+    }
+}

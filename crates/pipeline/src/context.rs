@@ -1,0 +1,186 @@
+//! What every stage needs: ports, flows, limits, and the bells by which stages of one process wake
+//! each other. Holds no state that a restart would lose.
+
+use crate::pause::Pauses;
+use duet_core::id::{ConnectionName, FlowName, LinkId};
+use duet_core::side::{Both, Side};
+use duet_core::spec::FlowSpec;
+use duet_ports::clock::{Clock, Entropy};
+use duet_ports::connector::{Collection, Connector};
+use duet_ports::envelope::{Body, ENVELOPE_VERSION, Envelope};
+use duet_ports::hub::{Hub, Outgoing, Queue};
+use duet_ports::partition::partition_of_link;
+use duet_ports::store::Store;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Numbers that a deployment may change.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Partitions of the change queues, fixed at install.
+    pub partitions: u32,
+    /// This process, as leases name it.
+    pub process: String,
+    /// A message not settled for so long is sent again (5 min; seconds in tests).
+    pub resend_after: Duration,
+    /// How long a lease lasts; renewed at a third of it.
+    pub lease: Duration,
+    /// Most links in one deciding transaction.
+    pub batch: usize,
+    /// Most unsettled messages of a source; then it stops reading.
+    pub unsettled_max: usize,
+    /// How often the sweep and the retry stage look.
+    pub sweep: Duration,
+    /// Added to a call's time limit for its deadline: what may pass between the commit of *sent*
+    /// and the call itself.
+    pub call_margin: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            partitions: 4,
+            process: String::from("duet"),
+            resend_after: Duration::from_secs(300),
+            lease: Duration::from_secs(30),
+            batch: 200,
+            unsettled_max: 1_000,
+            sweep: Duration::from_secs(1),
+            call_margin: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A connection as the pipeline uses it.
+pub struct Connection {
+    /// The side's port.
+    pub connector: Arc<dyn Connector>,
+    /// Rung when intents may be due.
+    pub bell: Notify,
+}
+
+/// What every stage needs.
+pub struct Context {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The hub.
+    pub hub: Arc<dyn Hub>,
+    /// Connections by name.
+    pub connections: BTreeMap<ConnectionName, Connection>,
+    /// Flows by name.
+    pub flows: BTreeMap<FlowName, Arc<FlowSpec>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Numbers.
+    pub options: Options,
+    /// Connections that rest after failures.
+    pub pauses: Pauses,
+    /// What this process has done so far.
+    pub tally: Tally,
+}
+
+/// What a process has done since it started, for the account at its end.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Changes read from sources.
+    pub read: AtomicU64,
+    /// Links decided.
+    pub decided: AtomicU64,
+    /// Of these, those where nothing was new.
+    pub echoes: AtomicU64,
+    /// Changes that became dead letters.
+    pub dead: AtomicU64,
+    /// Writes sent to the left and to the right side, landed or not.
+    pub writes: Both<AtomicU64>,
+    /// Writes that landed.
+    pub landed: Both<AtomicU64>,
+}
+
+impl Tally {
+    /// Adds to a count.
+    pub fn add(count: &AtomicU64, more: usize) {
+        count.fetch_add(u64::try_from(more).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Adds what a batch led to.
+    pub fn note(&self, aftermath: &crate::batch::Aftermath) {
+        Self::add(&self.decided, aftermath.decided);
+        Self::add(&self.echoes, aftermath.echoes);
+        Self::add(&self.dead, aftermath.dead);
+    }
+}
+
+impl Context {
+    /// A holder of a lease: each detection and each adoption is one of its own, so that numbers and
+    /// tokens are never used twice, not even within a process.
+    #[must_use]
+    pub fn holder(&self) -> String {
+        format!("{}/{}", self.options.process, self.entropy.id())
+    }
+
+    /// A flow by name.
+    #[must_use]
+    pub fn flow(&self, name: &FlowName) -> Option<&Arc<FlowSpec>> {
+        self.flows.get(name)
+    }
+
+    /// The connection of a flow's side.
+    #[must_use]
+    pub fn connection_of(&self, spec: &FlowSpec, side: Side) -> Option<&Connection> {
+        self.connections.get(&spec.ends.get(side).connection)
+    }
+
+    /// A flow's collection on a side, as its connector wants it.
+    #[must_use]
+    pub fn collection(spec: &FlowSpec, side: Side) -> Collection {
+        let end = spec.ends.get(side);
+        Collection {
+            flow: spec.name.clone(),
+            side,
+            name: end.collection.clone(),
+            key: end.key.clone(),
+            filter: end.filter.clone(),
+            columns: end.columns.clone(),
+            soft: end.soft.clone(),
+            options: end.options.clone(),
+        }
+    }
+
+    /// Every (flow, side): one detector each.
+    pub fn sources(&self) -> impl Iterator<Item = (&Arc<FlowSpec>, Side)> {
+        self.flows.values().flat_map(|spec| Side::BOTH.into_iter().map(move |side| (spec, side)))
+    }
+
+    /// Rings the apply stages of these connections, here and in other processes.
+    pub async fn ring(&self, connections: &BTreeSet<ConnectionName>) {
+        for name in connections {
+            if let Some(connection) = self.connections.get(name) {
+                connection.bell.notify_one();
+            }
+            let body = Body::WakeIntents { connection: name.as_str().to_owned() };
+            self.wake(Queue::Intents(name.clone()), body).await;
+        }
+    }
+
+    /// Wakes links: somebody will look at them soon, at the latest when they are due.
+    pub async fn wake_links(&self, links: &[LinkId]) {
+        let mut by_partition: BTreeMap<u32, Vec<LinkId>> = BTreeMap::new();
+        for link in links {
+            let partition = partition_of_link(*link, self.options.partitions);
+            by_partition.entry(partition).or_default().push(*link);
+        }
+        for (partition, links) in by_partition {
+            self.wake(Queue::Changes(partition), Body::WakeLinks { links }).await;
+        }
+    }
+
+    pub(crate) async fn wake(&self, queue: Queue, body: Body) {
+        let envelope = Envelope { v: ENVELOPE_VERSION, number: None, body };
+        self.hub.wake(Outgoing { queue, envelope }).await;
+    }
+}

@@ -1,0 +1,22 @@
+//! Sweep: whatever a lost wake-up forgot is found by its due time: create grace, parent waits,
+//! reads to repeat, hold deadlines, decisions made by another process.
+
+use crate::batch::{Aftermath, Batch, Job};
+use crate::context::Context;
+use crate::error::StageError;
+
+/// Takes the links that are due and decides them again.
+///
+/// Idempotence: a link with nothing to do is an echo; what was taken and not decided is due again
+/// a minute later.
+///
+/// # Errors
+/// When the store can't be reached.
+pub async fn step(context: &Context) -> Result<Aftermath, StageError> {
+    let links = context.store.due_links(context.options.batch, context.clock.now()).await?;
+    if links.is_empty() {
+        return Ok(Aftermath::default());
+    }
+    let jobs = links.into_iter().map(Job::due).collect();
+    Ok(crate::decide::step(context, Batch::of(jobs)).await?)
+}

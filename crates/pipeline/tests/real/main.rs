@@ -1,0 +1,18 @@
+//! The pipeline on real parts: PostgreSQL and RabbitMQ as they run, two sides in memory that
+//! misbehave on purpose. Most tests call the steps themselves, in the order they want.
+
+mod adopting;
+mod failing;
+mod flowing;
+mod flows;
+mod gaps;
+mod hands;
+mod looping;
+mod parents;
+mod passing;
+mod poison;
+mod positions;
+mod protocol;
+mod recovery;
+mod rig;
+mod sharing;

@@ -1,0 +1,142 @@
+//! Which link a record belongs to; a new one where none does. Before any lock.
+
+use super::error::fault;
+use crate::stored::{checked, corrupt};
+use duet_core::id::{FlowName, IntentId, LinkId, RecordId};
+use duet_core::side::Side;
+use duet_core::stamp::Stamp;
+use duet_ports::store::{Address, StoreError};
+use sqlx::{PgConnection, Row};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// By present id, else by a former one, else by the marker of our own create, seen before its
+/// answer. A marker on a link that already has another record there is a copy that somebody made.
+/// One statement, so that an id that becomes an alias meanwhile is found as one or the other.
+const ROUTE: &str = "
+WITH asked AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
+        WITH ORDINALITY AS a(flow, side, record, marker, n)
+)
+SELECT DISTINCT ON (n) n, link FROM (
+    SELECT a.n, l.id AS link, 0 AS rank FROM asked a
+        JOIN links l ON l.flow = a.flow AND l.left_id = a.record AND l.phase <> 'joined'
+        WHERE a.side = 'left'
+    UNION ALL
+    SELECT a.n, l.id, 0 FROM asked a
+        JOIN links l ON l.flow = a.flow AND l.right_id = a.record AND l.phase <> 'joined'
+        WHERE a.side = 'right'
+    UNION ALL
+    SELECT a.n, s.link, 1 FROM asked a
+        JOIN aliases s ON s.flow = a.flow AND s.side = a.side AND s.record = a.record
+    UNION ALL
+    SELECT a.n, l.id, 2 FROM asked a
+        JOIN intents i ON i.id = a.marker AND i.flow = a.flow AND i.side = a.side
+            AND i.op = 'create'
+        JOIN links l ON l.id = i.link AND l.phase <> 'joined'
+            AND CASE a.side WHEN 'left' THEN l.left_id ELSE l.right_id END IS NULL
+) found ORDER BY n, rank";
+
+const INSERT: &str = "
+INSERT INTO links (id, flow, rev, phase, left_id, right_id, waits, created_at)
+SELECT id, flow, 0, 'matching',
+    CASE side WHEN 'left' THEN record END, CASE side WHEN 'right' THEN record END, 0, $5
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+    WITH ORDINALITY AS new(id, flow, side, record, n)
+ORDER BY n
+ON CONFLICT DO NOTHING";
+
+/// An insert that finds the record taken is followed by a look at who took it; once is enough
+/// unless that link is rolled back or re-pointed in between.
+const ROUNDS: usize = 4;
+
+type Key<'a> = (&'a FlowName, Side, &'a RecordId);
+
+/// Records asked for, each once, in the order in which links are inserted.
+type Asked<'a> = BTreeMap<Key<'a>, Option<IntentId>>;
+
+pub(super) async fn ensure(
+    connection: &mut PgConnection,
+    addresses: &[Address],
+    fresh: &(dyn Fn() -> LinkId + Sync),
+    now: Stamp,
+) -> Result<Vec<LinkId>, StoreError> {
+    let mut missing = asked(addresses)?;
+    let mut found: BTreeMap<Key<'_>, LinkId> = BTreeMap::new();
+    for round in 0..ROUNDS {
+        for (key, link) in route(connection, &missing).await? {
+            missing.remove(&key);
+            found.insert(key, link);
+        }
+        if missing.is_empty() {
+            return answers(addresses, &found);
+        }
+        if round + 1 < ROUNDS {
+            insert(connection, &missing, fresh, now).await?;
+        }
+    }
+    Err(StoreError::Busy { what: "route", source: "links come and go".into() })
+}
+
+fn asked(addresses: &[Address]) -> Result<Asked<'_>, StoreError> {
+    let mut asked = Asked::new();
+    for address in addresses {
+        checked("record id", address.record.as_str())?;
+        let marker = asked.entry((&address.flow, address.side, &address.record)).or_default();
+        *marker = marker.or(address.marker);
+    }
+    Ok(asked)
+}
+
+fn answers(
+    addresses: &[Address],
+    found: &BTreeMap<Key<'_>, LinkId>,
+) -> Result<Vec<LinkId>, StoreError> {
+    let link =
+        |address: &Address| found.get(&(&address.flow, address.side, &address.record)).copied();
+    let all: Option<Vec<LinkId>> = addresses.iter().map(link).collect();
+    all.ok_or_else(|| corrupt("route", "a record without a link"))
+}
+
+async fn route<'a>(
+    connection: &mut PgConnection,
+    asked: &Asked<'a>,
+) -> Result<Vec<(Key<'a>, LinkId)>, StoreError> {
+    let keys: Vec<Key<'a>> = asked.keys().copied().collect();
+    let markers: Vec<Option<Uuid>> =
+        asked.values().map(|marker| marker.map(|intent| intent.0)).collect();
+    let rows = sqlx::query(ROUTE)
+        .bind(keys.iter().map(|key| key.0.as_str()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|key| key.1.as_str()).collect::<Vec<_>>())
+        .bind(keys.iter().map(|key| key.2.as_str()).collect::<Vec<_>>())
+        .bind(markers)
+        .fetch_all(connection)
+        .await
+        .map_err(fault("route"))?;
+    rows.iter()
+        .map(|row| {
+            let number: i64 = row.try_get("n").map_err(fault("route"))?;
+            let at = usize::try_from(number - 1).ok().and_then(|at| keys.get(at));
+            let key = at.ok_or_else(|| corrupt("route", "a row nobody asked for"))?;
+            Ok((*key, LinkId(row.try_get("link").map_err(fault("route"))?)))
+        })
+        .collect()
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    missing: &Asked<'_>,
+    fresh: &(dyn Fn() -> LinkId + Sync),
+    now: Stamp,
+) -> Result<(), StoreError> {
+    sqlx::query(INSERT)
+        .bind(missing.keys().map(|_| fresh().0).collect::<Vec<_>>())
+        .bind(missing.keys().map(|key| key.0.as_str()).collect::<Vec<_>>())
+        .bind(missing.keys().map(|key| key.1.as_str()).collect::<Vec<_>>())
+        .bind(missing.keys().map(|key| key.2.as_str()).collect::<Vec<_>>())
+        .bind(now.0)
+        .execute(connection)
+        .await
+        .map_err(fault("insert links"))?;
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! The port's methods, one by one: what each does stands in the file of its topic.
+
+use super::Postgres;
+use super::error::fault;
+use super::facts::flow_state;
+use super::unit::PostgresUnit;
+use crate::stored::checked;
+use async_trait::async_trait;
+use duet_core::facts::FlowState;
+use duet_core::id::{ConnectionName, FlowName, IntentId, LinkId};
+use duet_core::retry::Failure;
+use duet_core::stamp::Stamp;
+use duet_ports::connector::Position;
+use duet_ports::store::{Claimed, Lease, Store, StoreError, Unit};
+use std::time::Duration;
+
+const COUNT_POISON: &str = "
+INSERT INTO poison (message, failures) VALUES ($1, 1)
+ON CONFLICT (message) DO UPDATE SET failures = poison.failures + 1
+RETURNING failures";
+
+const FLOW: &str = "SELECT adopted, paused, deletes_held FROM flows WHERE name = $1";
+
+const SET_FLOW: &str = "
+INSERT INTO flows (name, adopted, paused, deletes_held, changed_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (name) DO UPDATE SET adopted = excluded.adopted, paused = excluded.paused,
+    deletes_held = excluded.deletes_held, changed_at = excluded.changed_at";
+
+const PAUSE: &str = "
+INSERT INTO connections (name, paused_until, reason) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET paused_until = excluded.paused_until, reason = excluded.reason";
+
+#[async_trait]
+impl Store for Postgres {
+    async fn begin(&self) -> Result<Box<dyn Unit>, StoreError> {
+        Ok(Box::new(PostgresUnit::new(self.begin_transaction().await?)))
+    }
+
+    async fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        self.bring_up_to_date().await
+    }
+
+    async fn lease(
+        &self,
+        name: &str,
+        holder: &str,
+        length: Duration,
+        now: Stamp,
+    ) -> Result<Option<Lease>, StoreError> {
+        self.take_lease(name, holder, length, now).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.release_lease(lease).await
+    }
+
+    async fn live_processes(&self, now: Stamp) -> Result<u32, StoreError> {
+        self.count_processes(now).await
+    }
+
+    async fn position(&self, source: &str) -> Result<Option<Position>, StoreError> {
+        self.stored_position(source).await
+    }
+
+    async fn advance(
+        &self,
+        source: &str,
+        token: i64,
+        position: Option<&Position>,
+        settled: i64,
+        now: Stamp,
+    ) -> Result<bool, StoreError> {
+        self.move_position(source, token, position, settled, now).await
+    }
+
+    async fn settled(&self, source: &str, token: i64) -> Result<Vec<i64>, StoreError> {
+        self.settled_numbers(source, token).await
+    }
+
+    async fn claim(
+        &self,
+        connection: &ConnectionName,
+        limit: usize,
+        now: Stamp,
+        deadline: Stamp,
+    ) -> Result<Option<Claimed>, StoreError> {
+        self.claim_due(connection, limit, now, deadline).await
+    }
+
+    async fn unclaim(
+        &self,
+        intents: &[IntentId],
+        due_at: Stamp,
+        failure: Option<&Failure>,
+    ) -> Result<(), StoreError> {
+        self.give_back(intents, due_at, failure).await
+    }
+
+    async fn due_links(&self, limit: usize, now: Stamp) -> Result<Vec<LinkId>, StoreError> {
+        self.take_due_links(limit, now).await
+    }
+
+    async fn due_intents(
+        &self,
+        limit: usize,
+        now: Stamp,
+    ) -> Result<(Vec<ConnectionName>, Vec<(LinkId, IntentId)>), StoreError> {
+        self.find_due_intents(limit, now).await
+    }
+
+    async fn count_poison(&self, message: &str) -> Result<u32, StoreError> {
+        self.ready().await?;
+        let message = checked("message", message)?;
+        let failures = sqlx::query_scalar(COUNT_POISON).bind(message).fetch_one(&self.pool).await;
+        failures.map(i32::unsigned_abs).map_err(fault("count a failure"))
+    }
+
+    async fn flow_state(&self, flow: &FlowName) -> Result<FlowState, StoreError> {
+        self.ready().await?;
+        let row = sqlx::query(FLOW).bind(flow.as_str()).fetch_optional(&self.pool).await;
+        match row.map_err(fault("read a flow"))? {
+            Some(row) => flow_state(&row).map_err(fault("read a flow")),
+            None => Ok(FlowState::default()),
+        }
+    }
+
+    async fn set_flow_state(
+        &self,
+        flow: &FlowName,
+        state: FlowState,
+        now: Stamp,
+    ) -> Result<(), StoreError> {
+        self.ready().await?;
+        sqlx::query(SET_FLOW)
+            .bind(checked("flow", flow.as_str())?)
+            .bind(state.adopted)
+            .bind(state.paused)
+            .bind(state.deletes_held)
+            .bind(now.0)
+            .execute(&self.pool)
+            .await
+            .map_err(fault("store a flow"))?;
+        Ok(())
+    }
+
+    async fn pause_connection(
+        &self,
+        connection: &ConnectionName,
+        until: Option<Stamp>,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.ready().await?;
+        sqlx::query(PAUSE)
+            .bind(checked("connection", connection.as_str())?)
+            .bind(until.map(|until| until.0))
+            .bind(reason.map(|reason| checked("reason", reason)).transpose()?)
+            .execute(&self.pool)
+            .await
+            .map_err(fault("pause a connection"))?;
+        Ok(())
+    }
+}

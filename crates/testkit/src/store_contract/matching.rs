@@ -1,0 +1,203 @@
+//! What match keys, parents and holders promise.
+
+use duet_core::facts::Claim;
+use duet_core::id::{FlowName, LinkId};
+use duet_core::intent::{IntentState, Op};
+use duet_core::link::{Alias, Phase};
+use duet_core::side::Side;
+use duet_core::verdict::Effect;
+use duet_ports::store::{Store, Unit};
+
+use super::sample::{
+    NOW, address, complete, decide, effects, facts, flow, held, hold, intent, lefts, linked, plan,
+    settle, verdict,
+};
+use super::{SOON, StoreRig, wait_for_waiting};
+
+fn claim(key: &str, side: Side) -> Effect {
+    Effect::Claim { rule: 0, key: key.to_owned(), side }
+}
+
+fn await_parent(record: &str) -> Effect {
+    Effect::Await { flow: FlowName::from("companies"), side: Side::Right, record: record.into() }
+}
+
+async fn claims(unit: &mut dyn Unit, keys: &[&str]) -> Vec<Claim> {
+    let keys: Vec<_> = keys.iter().map(|key| (flow(), 0, (*key).to_owned())).collect();
+    let found = unit.claims(&keys).await.expect("it answers");
+    found.into_iter().map(|(_, claim)| claim).collect()
+}
+
+async fn claimants(store: &dyn Store, key: &str) -> Vec<LinkId> {
+    let mut unit = store.begin().await.expect("the store is up");
+    claims(unit.as_mut(), &[key]).await.into_iter().map(|claim| claim.link).collect()
+}
+
+/// A key and who claimed it come back with that link's phase, records and open create.
+pub async fn claims_tell_who_holds_a_key(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let link = linked(&*store, &["a"]).await[0];
+    let create = intent(link, Side::Right, Op::Create);
+    effects(&*store, link, vec![claim("k", Side::Left), plan(&create)]).await;
+    effects(&*store, link, vec![claim("k", Side::Left)]).await;
+    let mut unit = store.begin().await.expect("the store is up");
+    let found = claims(unit.as_mut(), &["k", "k", "other"]).await;
+    let [only] = found.as_slice() else { panic!("one row per key, side and link: {found:?}") };
+    assert_eq!((only.link, only.rule, only.key.as_str()), (link, 0, "k"));
+    assert_eq!((only.side, only.phase), (Side::Left, Phase::Matching));
+    assert_eq!((only.record.left.clone(), only.creating), (Some("a".into()), true));
+    drop(unit);
+    effects(&*store, link, vec![settle(create.id, IntentState::Refused)]).await;
+    let mut unit = store.begin().await.expect("the store is up");
+    assert!(!claims(unit.as_mut(), &["k"]).await[0].creating);
+}
+
+/// Whoever claims a key wakes all others who did.
+pub async fn a_claim_wakes_the_other_holders(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let links = linked(&*store, &["a", "b", "c"]).await;
+    assert!(effects(&*store, links[0], vec![claim("k", Side::Left)]).await.is_empty());
+    let woken = effects(&*store, links[1], vec![claim("k", Side::Left)]).await;
+    assert_eq!(woken, [links[0]]);
+    assert_eq!(facts(&*store, links[0]).await.link.due_at, Some(NOW));
+    assert_eq!(facts(&*store, links[1]).await.link.due_at, None);
+    assert!(effects(&*store, links[2], vec![claim("z", Side::Left)]).await.is_empty());
+    assert_eq!(claimants(&*store, "k").await, links[..2]);
+}
+
+/// Two that claim one key at once: the later one sees the earlier one's claim and wakes it.
+pub async fn claims_at_once_meet(rig: &dyn StoreRig) {
+    let (store, other) = (rig.store().await, rig.store().await);
+    let links = linked(&*store, &["a", "b"]).await;
+    let mut first = store.begin().await.expect("the store is up");
+    let loaded = hold(first.as_mut(), &links[..1]).await;
+    let keys = |keys: [&str; 2]| keys.map(|key| claim(key, Side::Left)).to_vec();
+    let decided = verdict(&loaded[0], |new| new.effects = keys(["k1", "k2"]));
+    assert!(first.save(&[decided], NOW).await.expect("it is locked").is_empty());
+    let second = links[1];
+    let meeting = tokio::spawn(async move { effects(&*other, second, keys(["k2", "k1"])).await });
+    wait_for_waiting(rig, 1).await;
+    first.commit().await.expect("it is stored");
+    let woken = tokio::time::timeout(SOON, meeting).await.expect("the wait is over");
+    assert_eq!(woken.expect("it is stored"), [links[0]]);
+    assert_eq!(facts(&*store, links[0]).await.link.due_at, Some(NOW));
+}
+
+/// A link gives up its keys on one side; a joined link holds none.
+pub async fn claims_are_given_up(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let links = linked(&*store, &["a", "b"]).await;
+    let both = vec![claim("l", Side::Left), claim("r", Side::Right)];
+    effects(&*store, links[0], both).await;
+    effects(&*store, links[0], vec![Effect::Unclaim(Side::Left), claim("l2", Side::Left)]).await;
+    assert!(claimants(&*store, "l").await.is_empty());
+    assert_eq!(claimants(&*store, "l2").await, links[..1]);
+    assert_eq!(claimants(&*store, "r").await, links[..1]);
+    decide(&*store, links[0], |new| new.link.phase = Phase::Joined).await.expect("stored");
+    assert!(claimants(&*store, "l2").await.is_empty());
+    assert!(claimants(&*store, "r").await.is_empty());
+}
+
+/// Waits are keyed by the parent's record: they work before it has a link.
+pub async fn children_wake_when_their_parent_arrives(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let links = linked(&*store, &["child", "other", "former"]).await;
+    effects(&*store, links[0], vec![await_parent("p")]).await;
+    effects(&*store, links[1], vec![await_parent("q")]).await;
+    effects(&*store, links[2], vec![await_parent("old p")]).await;
+    assert_eq!(store.counts(&flow()).await.expect("it answers").awaiting_parent, 3);
+
+    let parent = duet_ports::store::Address {
+        flow: FlowName::from("companies"),
+        ..address(Side::Right, "p")
+    };
+    let (mut unit, loaded) = held(&*store, &[parent]).await;
+    let decided = verdict(&loaded[0], |new| {
+        new.link.aliases = vec![Alias { side: Side::Right, record: "old p".into() }];
+        new.effects = vec![Effect::WakeChildren(Side::Right)];
+    });
+    let woken = unit.save(&[decided], NOW).await.expect("it is locked");
+    unit.commit().await.expect("it is stored");
+    assert_eq!(woken, [links[0], links[2]]);
+    assert_eq!(facts(&*store, links[0]).await.link.due_at, Some(NOW));
+    assert_eq!(facts(&*store, links[1]).await.link.due_at, None);
+}
+
+/// A link that stopped waiting isn't woken; what it awaits afterwards counts.
+pub async fn waits_end(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let links = linked(&*store, &["child", "parent"]).await;
+    effects(&*store, links[0], vec![await_parent("p"), await_parent("p")]).await;
+    let again = vec![Effect::StopWaiting, await_parent("q")];
+    effects(&*store, links[0], again).await;
+    assert_eq!(store.counts(&flow()).await.expect("it answers").awaiting_parent, 1);
+    effects(&*store, links[0], vec![await_parent("p"), Effect::StopWaiting]).await;
+    assert_eq!(store.counts(&flow()).await.expect("it answers").awaiting_parent, 0);
+}
+
+/// Waking never waits: a link that another transaction holds is woken without its due time.
+pub async fn waking_never_waits(rig: &dyn StoreRig) {
+    let (store, other) = (rig.store().await, rig.store().await);
+    let links = linked(&*store, &["a", "b"]).await;
+    effects(&*store, links[0], vec![claim("k", Side::Left)]).await;
+    let mut holder = other.begin().await.expect("the store is up");
+    holder.lock(&links[..1], false).await.expect("it can be locked");
+    let claiming = effects(&*store, links[1], vec![claim("k", Side::Left)]);
+    let woken = tokio::time::timeout(SOON, claiming).await.expect("it doesn't wait");
+    assert_eq!(woken, [links[0]]);
+}
+
+/// Parents are found by present id, former id or link; one row each, with all their ids.
+pub async fn parents_are_found(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let links = linked(&*store, &["a", "b", "c"]).await;
+    let alias = Alias { side: Side::Left, record: "old".into() };
+    decide(&*store, links[0], |new| {
+        complete(new, "ra");
+        new.link.aliases = vec![alias.clone()];
+    })
+    .await
+    .expect("it is stored");
+    let mut unit = store.begin().await.expect("the store is up");
+    let asked = [
+        (flow(), Side::Left, "a".into()),
+        (flow(), Side::Right, "ra".into()),
+        (flow(), Side::Left, "old".into()),
+        (flow(), Side::Left, "nobody".into()),
+        (flow(), Side::Right, "b".into()),
+    ];
+    let found = unit.parents(&asked, &links[1..2]).await.expect("it answers");
+    let ids: Vec<LinkId> = found.iter().map(|parent| parent.link).collect();
+    assert_eq!(ids, links[..2]);
+    assert_eq!(found[0].aliases, [alias]);
+    assert_eq!(found[0].record.right, Some("ra".into()));
+    assert_eq!((found[0].phase, found[1].phase), (Phase::Linked, Phase::Matching));
+}
+
+/// Holders of records: whole or half, and whether they are creating their partner.
+pub async fn holders_are_found(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let links = linked(&*store, &["a", "b"]).await;
+    decide(&*store, links[0], |new| complete(new, "ra")).await.expect("it is stored");
+    effects(&*store, links[1], vec![plan(&intent(links[1], Side::Right, Op::Create))]).await;
+    let mut unit = store.begin().await.expect("the store is up");
+    let asked: Vec<_> =
+        [(Side::Left, "a"), (Side::Right, "ra"), (Side::Left, "b"), (Side::Left, "x")]
+            .into_iter()
+            .map(|(side, record)| (flow(), side, record.into()))
+            .collect();
+    let mut found = unit.holders(&asked).await.expect("it answers");
+    found.sort();
+    let told: Vec<_> = found
+        .iter()
+        .map(|(_, holder)| (holder.side, holder.record.as_str(), holder.whole, holder.creating))
+        .collect();
+    let expected = [
+        (Side::Left, "a", true, false),
+        (Side::Left, "b", false, true),
+        (Side::Right, "ra", true, false),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((found[1].1.link, found[1].1.phase), (links[1], Phase::Matching));
+    assert!(held(&*store, &lefts(&["a"])).await.1[0].holders.is_empty(), "facts come without");
+}

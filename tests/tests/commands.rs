@@ -1,0 +1,20 @@
+//! The commands as people and scripts meet them: exit codes, documents, words, and what they never
+//! show. What the flows come to is shown elsewhere.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "commands/answers.rs"]
+mod answers;
+#[path = "commands/readme.rs"]
+mod readme;
+#[path = "faults/rig.rs"]
+#[allow(dead_code, reason = "shared with the faults, which use all of it")]
+mod rig;
+#[path = "commands/secrets.rs"]
+mod secrets;
+#[path = "commands/shown.rs"]
+mod shown;
+#[path = "commands/stopped.rs"]
+mod stopped;
+#[path = "commands/unready.rs"]
+mod unready;

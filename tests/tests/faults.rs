@@ -1,0 +1,19 @@
+//! The program under faults: killed, robbed of answers, without its broker, refused, cut off from a
+//! side. The result must be the same as without them, and everything must be told.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "faults/calls.rs"]
+mod calls;
+#[path = "faults/dice.rs"]
+mod dice;
+#[path = "faults/edits.rs"]
+mod edits;
+#[path = "faults/outage.rs"]
+mod outage;
+#[path = "faults/refused.rs"]
+mod refused;
+#[path = "faults/rig.rs"]
+mod rig;
+#[path = "faults/storm.rs"]
+mod storm;

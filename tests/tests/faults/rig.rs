@@ -1,0 +1,189 @@
+//! An installation as a person has it: the shop, the state database, a broker, the organization,
+//! and the project that joins them. It asks duet only through its commands; only the history of
+//! calls is read where duet keeps it (`calls`).
+
+use std::time::Duration;
+
+use duet_testkit::servers::{
+    Broker, Database, PrivateRabbit, postgres, private_rabbitmq, rabbitmq,
+};
+use duet_tests::duet::{Done, Places, Project, Running};
+use duet_tests::flows::Flow;
+use duet_tests::northwind;
+use duet_tests::salesforce::Salesforce;
+use serde_json::Value;
+
+/// The standard price book of every organization.
+const PRICE_BOOK: &str = "01s000000000001AAA";
+/// How long a command may take at most.
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);
+/// For what happens by itself within a second on an idle machine.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// A stop in order ends what is under way: a call may take ten seconds.
+pub(crate) const STOPS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Everything that one test has for itself.
+pub(crate) struct Rig {
+    pub(crate) salesforce: Salesforce,
+    pub(crate) project: Project,
+    pub(crate) shop: Database,
+    pub(crate) state: Database,
+    pub(crate) hub: Hub,
+}
+
+/// Where messages go.
+pub(crate) enum Hub {
+    /// A virtual host of the shared broker; gone when dropped.
+    Shared {
+        /// Keeps it.
+        _broker: Broker,
+    },
+    /// A broker that the test may stop.
+    Own(PrivateRabbit),
+}
+
+impl Rig {
+    /// On the shared broker.
+    pub(crate) async fn new() -> Rig {
+        let broker = rabbitmq().await.unwrap();
+        let url = broker.url().to_owned();
+        Rig::with(Hub::Shared { _broker: broker }, &url).await
+    }
+
+    /// With a broker that the test may stop.
+    pub(crate) async fn with_own_broker() -> Rig {
+        let broker = private_rabbitmq().await.unwrap();
+        let url = broker.url();
+        Rig::with(Hub::Own(broker), &url).await
+    }
+
+    async fn with(hub: Hub, url: &str) -> Rig {
+        let (shop, state) = (postgres().await.unwrap(), postgres().await.unwrap());
+        northwind::load(shop.url()).await.unwrap();
+        let (shop_url, state_url) = (shop.url(), state.url());
+        let places = Places {
+            state: state_url,
+            hub: url,
+            shop: shop_url,
+            login: "http://127.0.0.1:9",
+            price_book: PRICE_BOOK,
+        };
+        let mut project = Project::northwind(places).unwrap();
+        for (name, value) in
+            [("DUET_SWEEP_MS", "200"), ("DUET_LEASE_S", "3"), ("DUET_RESEND_AFTER_S", "3")]
+        {
+            project.set(name, value);
+        }
+        let salesforce = Salesforce::start(&mut project).await.unwrap();
+        Rig { salesforce, project, shop, state, hub }
+    }
+
+    /// Migrates, installs the capture, and adopts these flows, or all.
+    pub(crate) fn prepare(&self, flows: &[&str]) {
+        self.done(&["migrate"]);
+        self.done(&["capture", "install"]);
+        let mut adopt = vec!["adopt", "--yes"];
+        adopt.extend(flows.iter().flat_map(|flow| ["--flow", *flow]));
+        self.done(&adopt);
+    }
+
+    /// Runs a command to its end, whatever it says.
+    pub(crate) fn duet(&self, arguments: &[&str]) -> Done {
+        self.project.run(arguments, LIMIT).unwrap()
+    }
+
+    /// Runs a command that must succeed.
+    pub(crate) fn done(&self, arguments: &[&str]) -> Done {
+        let done = self.duet(arguments);
+        assert_eq!(done.code, Some(0), "{arguments:?}\n{}\n{}", done.out, done.err);
+        done
+    }
+
+    /// Runs a command for its document, and answers it with the exit code.
+    pub(crate) fn asked(&self, arguments: &[&str]) -> (Value, Option<i32>) {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["-o", "json"]).collect();
+        let done = self.duet(&arguments);
+        let document = serde_json::from_str(&done.out);
+        let document: Value = document
+            .unwrap_or_else(|error| panic!("{arguments:?}: {error}\n{}\n{}", done.out, done.err));
+        assert!(document["schema"].is_string(), "{arguments:?}: {document}");
+        (document, done.code)
+    }
+
+    /// Runs a command that must succeed, for its document.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let (document, code) = self.asked(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {document}");
+        document
+    }
+
+    /// Starts `duet run`.
+    pub(crate) fn run(&self) -> Running {
+        self.project.start(&["run"]).unwrap()
+    }
+
+    /// Changes the shop, as its own software would.
+    pub(crate) async fn sell(&self, statements: &str) {
+        northwind::execute(self.shop.url(), statements).await.unwrap();
+    }
+
+    /// The id of the record that stands for a row, once it is there.
+    pub(crate) fn partner(&self, flow: &Flow, key: &str) -> Option<String> {
+        let org = self.salesforce.org().unwrap();
+        let found = org.of(flow.object).find(|record| record.text("Ext__c") == Some(key));
+        found.map(|record| record.id.clone())
+    }
+
+    /// The value of a record's field in the organization, as text; empty when there is none.
+    pub(crate) fn left(&self, flow: &Flow, key: &str, field: &str) -> String {
+        let org = self.salesforce.org().unwrap();
+        let found = org.of(flow.object).find(|record| record.text("Ext__c") == Some(key));
+        found.and_then(|record| record.fields.get(field)).map_or_else(String::new, plain)
+    }
+
+    /// The value of a row's field in the shop, under its name on the left.
+    pub(crate) async fn right(&self, flow: &Flow, key: &str, field: &str) -> String {
+        let rows = northwind::rows(self.shop.url(), flow).await.unwrap();
+        let found = rows.iter().find(|row| row.key == key);
+        found.and_then(|row| row.values.get(field)).map_or_else(String::new, plain)
+    }
+
+    /// Writes and reads of a flow in these states, from `status`.
+    pub(crate) fn intents(&self, flow: &str, states: &[&str]) -> u64 {
+        intents(&self.json(&["status"]), flow, states)
+    }
+
+    /// Whether a process reads both ends of a flow.
+    pub(crate) fn reads(&self, flow: &str) -> bool {
+        let status = self.json(&["status"]);
+        let sources = status["sources"].as_array().unwrap().iter();
+        let held = |one: &&Value| {
+            let source = one["source"].as_str().unwrap();
+            source.starts_with(flow) && !one["holder"].is_null()
+        };
+        sources.filter(held).count() == 2
+    }
+
+    /// Whether nothing is under way: no open call, nobody waits for a parent.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let status = self.json(&["status"]);
+        let flows = status["flows"].as_array().unwrap();
+        flows.iter().all(|flow| {
+            let name = flow["flow"].as_str().unwrap();
+            let open = intents(&status, name, &["planned", "sent", "unknown", "retrying"]);
+            open == 0 && flow["awaiting_parent"] == 0 && flow["due"] == 0
+        })
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn intents(status: &Value, flow: &str, states: &[&str]) -> u64 {
+    let flows = status["flows"].as_array().unwrap();
+    let flow = flows.iter().find(|one| one["flow"] == flow).unwrap();
+    let counted = flow["intents"].as_array().unwrap().iter();
+    let wanted = counted.filter(|pair| states.contains(&pair[0].as_str().unwrap()));
+    wanted.map(|pair| pair[1].as_u64().unwrap()).sum()
+}
