@@ -16,12 +16,15 @@ use duet_pipeline::context::Context;
 use duet_ports::clock::System;
 use duet_ports::store::Store;
 use duet_store::{Postgres, PostgresOptions};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Between two plain lines of progress.
+const PLAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// One command's application.
 pub(crate) struct App {
@@ -87,18 +90,39 @@ impl App {
         wire::context(self).await
     }
 
-    /// A progress bar on stderr; silent without a terminal, with `--quiet`, or in accessible mode.
+    /// A progress bar on stderr. Where nothing can or shall be redrawn (no terminal, accessible
+    /// mode) it is a plain line now and then; with `--quiet` nothing.
     pub(crate) fn progress(&self, what: impl Into<Cow<'static, str>>) -> ProgressBar {
-        let shown = !self.quiet && !env::accessible() && std::io::stderr().is_terminal();
+        let drawn = !self.quiet && !env::accessible() && std::io::stderr().is_terminal();
         let target =
-            if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+            if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         let style = ProgressStyle::with_template("{spinner} {msg} {pos} {elapsed}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         bar.set_message(what);
-        bar.enable_steady_tick(Duration::from_millis(200));
+        if drawn {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        } else if !self.quiet {
+            tokio::spawn(plainly(bar.downgrade()));
+        }
         bar
     }
+}
+
+/// Tells how far it is, every half minute, until nobody works on it any more.
+async fn plainly(bar: WeakProgressBar) {
+    loop {
+        tokio::time::sleep(PLAIN_EVERY).await;
+        match bar.upgrade() {
+            Some(bar) if !bar.is_finished() => report::note(&plain_line(&bar)),
+            Some(_) | None => return,
+        }
+    }
+}
+
+fn plain_line(bar: &ProgressBar) -> String {
+    let of = bar.length().map(|length| format!(" of {length}")).unwrap_or_default();
+    format!("{} {}{of}, {} s", bar.message(), bar.position(), bar.elapsed().as_secs())
 }
 
 /// Whether colour is welcome on stderr.
@@ -106,6 +130,24 @@ pub(crate) fn color(choice: Color) -> bool {
     match choice {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => std::io::stderr().is_terminal() && !env::no_color(),
+        Color::Auto if env::no_color() => false,
+        Color::Auto => env::force_color() || std::io::stderr().is_terminal(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Shows what is told where nothing is redrawn.
+
+    use super::*;
+
+    #[test]
+    fn progress_is_a_plain_line_without_a_terminal() {
+        let bar = ProgressBar::hidden();
+        bar.set_message("customers: reading left");
+        bar.set_position(120);
+        assert_eq!(plain_line(&bar), "customers: reading left 120, 0 s");
+        bar.set_length(830);
+        assert_eq!(plain_line(&bar), "customers: reading left 120 of 830, 0 s");
     }
 }

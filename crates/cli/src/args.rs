@@ -26,7 +26,7 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text,
         help_heading = EVERYWHERE)]
     pub(crate) log_format: LogFormat,
-    /// Colour; auto: on a terminal, unless NO_COLOR or TERM=dumb says no
+    /// Colour; auto: on a terminal or with CLICOLOR_FORCE, unless NO_COLOR or TERM=dumb says no
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto,
         help_heading = EVERYWHERE)]
     pub(crate) color: Color,
@@ -40,6 +40,7 @@ const EVERYWHERE: &str = "Everywhere";
 
 const EXAMPLES: &str = "\
 Examples:
+  duet init                         a configuration to begin with
   duet check                        is everything in order?
   duet migrate                      prepare the state database
   duet capture install              let the shop's tables tell their changes
@@ -77,7 +78,9 @@ pub(crate) enum Color {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Check configuration, connections, permissions, types and the class of every write path
+    /// Write a commented configuration to begin with; never overwrites
+    Init(InitArgs),
+    /// Check configuration, connections, permissions, types and write paths
     Check(CheckArgs),
     /// Bring the state database up to date
     #[command(
@@ -115,6 +118,46 @@ DEAD     changes that could not be read")]
     Errors(ErrorsCommand),
     /// Salesforce on localhost, to try and to test with
     Emulator(EmulatorArgs),
+    /// Print completions for a shell
+    #[command(after_help = "Examples:\n  duet completions bash > /etc/bash_completion.d/duet\n  \
+duet completions fish > ~/.config/fish/completions/duet.fish")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each command into a folder
+    #[command(after_help = "Examples:\n  duet man | man -l -\n  duet man --into target/man")]
+    Man {
+        /// Write a page for each command here
+        #[arg(long, value_name = "FOLDER")]
+        into: Option<PathBuf>,
+    },
+}
+
+/// `duet init`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  duet init\n  duet -C my-shop init --template shop-orders\n\n\
+Asks nothing and overwrites nothing: if one of its files is there already, it writes none.")]
+pub(crate) struct InitArgs {
+    /// What to begin with
+    #[arg(long, value_enum, default_value_t = Template::ShopOrders)]
+    pub(crate) template: Template,
+}
+
+/// What a configuration can begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Template {
+    /// A shop in PostgreSQL and Salesforce: customers, products with stock, orders
+    ShopOrders,
+}
+
+impl Template {
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Template::ShopOrders => "shop-orders",
+        }
+    }
 }
 
 /// `duet check`.
@@ -240,7 +283,7 @@ pub(crate) struct ResolveArgs {
     /// What is chosen.
     #[command(flatten)]
     pub(crate) choice: ChoiceArgs,
-    /// What the decision was made from: refused if the conflict has moved on since
+    /// What you saw (`conflicts show` prints it): refused if the conflict has moved on since
     #[arg(long, value_name = "DIGEST")]
     pub(crate) seen: Option<String>,
     /// Who decides (default: $DUET_USER or $USER)
@@ -297,12 +340,18 @@ pub(crate) enum ErrorsCommand {
         /// At most this many
         #[arg(long, default_value_t = 100)]
         limit: u64,
+        /// Show the side's own words too where the flow has sensitive fields: they may repeat values
+        #[arg(long)]
+        reveal: bool,
     },
     /// Show one with every call that was tried, and advice
     #[command(after_help = "Example:\n  duet errors show 7c1e")]
     Show {
         /// Its id, or the beginning of it
         id: String,
+        /// Show the side's own words too where the flow has sensitive fields: they may repeat values
+        #[arg(long)]
+        reveal: bool,
     },
     /// Try again now
     #[command(after_help = "Examples:\n  duet errors retry 7c1e\n  duet errors retry --all")]

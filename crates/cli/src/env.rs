@@ -23,6 +23,11 @@ pub(crate) fn no_color() -> bool {
         || read("TERM").is_some_and(|term| term == "dumb")
 }
 
+/// Whether colour is wanted though nobody looks at a terminal (`CLICOLOR_FORCE`).
+pub(crate) fn force_color() -> bool {
+    read("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
 /// Whether nothing may be redrawn (screen readers).
 pub(crate) fn accessible() -> bool {
     ["DUET_ACCESSIBLE", "ACCESSIBLE"]

@@ -49,17 +49,25 @@ pub(crate) struct Failure {
     /// The cause.
     #[source]
     pub(crate) source: Option<anyhow::Error>,
+    /// Whether it may pass by itself: a service waits for it, a command doesn't.
+    pub(crate) passing: bool,
 }
 
 impl Failure {
     /// A failure with a sentence alone.
     pub(crate) fn new(exit: Exit, sentence: impl Into<String>) -> Failure {
-        Failure { exit, sentence: sentence.into(), hint: None, source: None }
+        Failure { exit, sentence: sentence.into(), hint: None, source: None, passing: false }
     }
 
     /// The same failure with a hint.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same failure, as one that may pass by itself.
+    pub(crate) fn passing(mut self, passing: bool) -> Failure {
+        self.passing = passing;
         self
     }
 

@@ -76,7 +76,7 @@ fn log(cli: &Cli) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
-        .with_ansi(!env::no_color() && std::io::IsTerminal::is_terminal(&std::io::stderr()));
+        .with_ansi(app::color(cli.color));
     match cli.log_format {
         LogFormat::Text => builder.with_target(false).compact().init(),
         LogFormat::Json => builder.json().init(),
@@ -84,15 +84,22 @@ fn log(cli: &Cli) {
 }
 
 async fn run(cli: &Cli) -> Ended {
-    if let Command::Emulator(args) = &cli.command {
-        return commands::emulator::run(args).await;
-    }
-    if let Command::Check(args) = &cli.command {
-        return commands::check::run(cli, args).await;
+    // These need no project, or tell themselves what is wrong with it.
+    match &cli.command {
+        Command::Emulator(args) => return commands::emulator::run(args).await,
+        Command::Check(args) => return commands::check::run(cli, args).await,
+        Command::Init(args) => return commands::init::run(cli, args),
+        Command::Completions { shell } => return commands::texts::completions(*shell),
+        Command::Man { into } => return commands::texts::man(into.as_deref()),
+        _ => {}
     }
     let app = App::load(cli)?;
     match &cli.command {
-        Command::Check(_) | Command::Emulator(_) => Ok(Exit::Done),
+        Command::Check(_)
+        | Command::Emulator(_)
+        | Command::Init(_)
+        | Command::Completions { .. }
+        | Command::Man { .. } => Ok(Exit::Done),
         Command::Migrate => commands::migrate::run(&app).await,
         Command::Capture(command) => commands::capture::run(&app, command).await,
         Command::Adopt(args) => commands::adopt::run(&app, args).await,

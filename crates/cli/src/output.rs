@@ -32,6 +32,34 @@ pub(crate) fn result<T: Serialize>(
     Ok(())
 }
 
+/// A list that was asked for with a limit, one row above it: so it is known whether there are more.
+#[derive(Serialize)]
+pub(crate) struct Listed<T> {
+    /// The rows.
+    pub(crate) items: Vec<T>,
+    /// There are more than the limit allows.
+    more: bool,
+    #[serde(skip)]
+    limit: u64,
+}
+
+impl<T> Listed<T> {
+    /// Of rows that were asked for with `limit + 1`.
+    pub(crate) fn of(mut items: Vec<T>, limit: u64) -> Listed<T> {
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > most;
+        items.truncate(most);
+        Listed { items, more, limit }
+    }
+
+    /// Says on stderr that the list was cut.
+    pub(crate) fn tell_more(&self) {
+        if self.more {
+            crate::report::note(&format!("only the first {}; --limit N shows more", self.limit));
+        }
+    }
+}
+
 /// Prints a line. A reader that went away, such as `head`, has what it wanted.
 fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();

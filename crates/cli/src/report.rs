@@ -52,6 +52,11 @@ pub(crate) fn summary_with(mistakes: &[Mistake], others: (u64, u64)) -> String {
     format!("{errors}, {}", output::count(warnings, "warning", "warnings"))
 }
 
+/// Prints a remark about a result that stands on stdout.
+pub(crate) fn note(text: &str) {
+    eprint(text);
+}
+
 /// Prints why a command failed: sentence, causes, hint.
 pub(crate) fn failure(failure: &Failure, color: bool) {
     eprint(&paint(&told(failure), color));

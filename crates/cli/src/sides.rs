@@ -117,11 +117,19 @@ impl Sides {
     }
 }
 
+/// Whether a side that failed so is asked again before a command gives up.
 fn passing(class: FailureClass) -> bool {
+    passes(class) && class != FailureClass::Throttled
+}
+
+/// Whether a side that failed so may answer later without anybody's doing.
+pub(crate) fn passes(class: FailureClass) -> bool {
     match class {
-        FailureClass::Transient | FailureClass::Unreachable | FailureClass::UnknownOutcome => true,
-        FailureClass::Throttled
-        | FailureClass::Auth
+        FailureClass::Transient
+        | FailureClass::Unreachable
+        | FailureClass::UnknownOutcome
+        | FailureClass::Throttled => true,
+        FailureClass::Auth
         | FailureClass::Stale
         | FailureClass::Validation
         | FailureClass::Uniqueness

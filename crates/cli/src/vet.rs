@@ -1,9 +1,10 @@
-//! What the configuration alone can't tell: settings that only their connector reads, and columns
-//! that two flows may write. Touches no network.
+//! What the configuration alone can't tell: settings that only their connector or the hub reads,
+//! and columns that two flows may write. Touches no network.
 
 use duet_config::{Code, ConnectionSection, Mistake, Project};
 use duet_core::bind::refuse_shared_writes;
 use duet_core::spec::FlowSpec;
+use duet_hub::RabbitSettings;
 use duet_salesforce::Settings as SalesforceSettings;
 use duet_sql::{Settings as SqlSettings, SettingsError};
 
@@ -12,6 +13,9 @@ pub(crate) fn project(project: &Project) -> Vec<Mistake> {
     let mut wrong: Vec<Mistake> =
         project.connections.iter().flat_map(|section| settings(project, section)).collect();
     let flows: Vec<FlowSpec> = project.flows.iter().map(|flow| flow.spec.clone()).collect();
+    if let Err(error) = RabbitSettings::parse(&project.hub.url) {
+        wrong.push(project.locate_hub(format!("url: {error}")));
+    }
     wrong.extend(refuse_shared_writes(&flows).iter().map(|shared| project.locate_shared(shared)));
     wrong
 }

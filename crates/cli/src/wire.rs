@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::env;
 use crate::exit::{Exit, Failure};
 use crate::report;
-use crate::sides::{Described, Sides};
+use crate::sides::{Described, Sides, passes};
 use duet_config::FlowDraft;
 use duet_core::bind::{BindMistake, Rights, SideFacts, bind, refuse_shared_writes};
 use duet_core::id::FlowName;
@@ -130,6 +130,7 @@ fn usable(
         let text = error.failure.message.clone();
         Failure::new(Exit::Connection, format!("flow {flow}, {side}: {error}: {text}"))
             .hint("`duet check` tells more about connections and rights")
+            .passing(passes(error.failure.class))
             .because(error)
     })?;
     match description.remarks.iter().find(|remark| remark.fatal) {

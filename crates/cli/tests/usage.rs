@@ -10,8 +10,11 @@ use std::process::{Command, Output, Stdio};
 const WIDTH: usize = 100;
 
 /// Every command, and whether it must show an example.
-const COMMANDS: [(&str, bool); 24] = [
+const COMMANDS: [(&str, bool); 27] = [
     ("", true),
+    ("init", true),
+    ("completions", true),
+    ("man", true),
     ("check", true),
     ("migrate", true),
     ("capture", false),

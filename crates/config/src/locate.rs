@@ -46,6 +46,12 @@ impl Project {
         Mistake::new(Code::SharedWrite, source, span.clone(), sentence)
     }
 
+    /// What is wrong with the hub's address. The sentence must hold no value.
+    #[must_use]
+    pub fn locate_hub(&self, sentence: String) -> Mistake {
+        Mistake::new(Code::BadSetting, &self.sources[0], self.hub.span.clone(), sentence)
+    }
+
     /// What a connector says about one of its settings, named by its path (`auth.login`). The
     /// sentence must hold no value.
     #[must_use]

@@ -43,6 +43,8 @@ pub struct HubSection {
     pub url: String,
     /// Queues for changes.
     pub partitions: u32,
+    /// Where the address stands.
+    pub(crate) span: Range<usize>,
 }
 
 impl fmt::Debug for HubSection {
@@ -264,9 +266,10 @@ fn hub(reading: &mut Reading<'_>, section: &Section<'_>) -> Option<HubSection> {
         return None;
     };
     let inner = Section::open_node(reading, "[hub]", node, keys::HUB)?;
+    let span = inner.get("url").map_or(node.span.clone(), |node| node.span.clone());
     let url = inner.need(reading, "url").and_then(|node| url(reading, node, &["amqp", "amqps"]));
     let partitions = partitions(reading, &inner);
-    Some(HubSection { url: url?, partitions: partitions? })
+    Some(HubSection { url: url?, partitions: partitions?, span })
 }
 
 fn partitions(reading: &mut Reading<'_>, inner: &Section<'_>) -> Option<u32> {

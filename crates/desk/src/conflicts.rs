@@ -121,6 +121,17 @@ impl Desk {
         }
     }
 
+    /// A value that a person typed is as sensitive as those that collided.
+    fn masked_choice(&self, conflict: &Conflict, mut made: Resolution) -> Resolution {
+        if let (Choice::TakeValue(value), Scope::Field(field)) = (&made.choice, &conflict.scope) {
+            let spec = self.flows.get(&conflict.flow);
+            if shown::is_masked(spec.map(AsRef::as_ref), field, value, self.reveal) {
+                made.choice = Choice::TakeValue(Value::text(shown::MASK));
+            }
+        }
+        made
+    }
+
     fn shown(&self, conflict: &Conflict) -> Shown {
         let spec = self.flows.get(&conflict.flow);
         let values = |values: &BTreeMap<FieldName, Value>| {
@@ -154,7 +165,7 @@ impl Desk {
             sides: Both::build(part),
             candidates: conflict.candidates.clone(),
             choices: choices(conflict),
-            resolution: conflict.resolution.clone(),
+            resolution: conflict.resolution.clone().map(|made| self.masked_choice(conflict, made)),
             seen: conflict.seen.clone(),
             rev: conflict.rev,
         }

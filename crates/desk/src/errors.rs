@@ -3,6 +3,7 @@
 
 use crate::Desk;
 use crate::error::DeskError;
+use crate::shown;
 use duet_core::field_error::FieldErrorCode;
 use duet_core::id::{Column, FieldErrorId, FieldName, FlowName, IntentId, LinkId, RecordId};
 use duet_core::intent::{Intent, IntentState};
@@ -17,6 +18,8 @@ use std::collections::BTreeSet;
 
 /// Links that are looked at again in one transaction.
 const BATCH: usize = 200;
+/// Errors that are listed at once to be tried again.
+const AT_ONCE: usize = 1_000;
 
 /// A row of the errors list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,7 +42,7 @@ pub enum TroubleDetail {
 }
 
 /// What a person points at to have it tried again or given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// A call.
     Call(IntentId),
@@ -145,7 +148,27 @@ impl Desk {
         let values = FieldErrorFilter { flow, limit, ..FieldErrorFilter::default() };
         let calls = self.store.errors(&calls).await?;
         let values = self.store.field_errors(&values).await?;
-        Ok(listed(calls, values, limit))
+        Ok(self.masked_troubles(listed(calls, values, limit)))
+    }
+
+    /// The side's own sentence may repeat a value: it is left out where one of the flow's fields is
+    /// sensitive and nobody asked to reveal it.
+    fn masked_troubles(&self, mut troubles: Vec<Trouble>) -> Vec<Trouble> {
+        for trouble in &mut troubles {
+            if let Trouble::Call(call) = trouble {
+                self.mask(call);
+            }
+        }
+        troubles
+    }
+
+    fn mask(&self, call: &mut Failed) {
+        let flow = call.record.split_once('/').map_or(call.record.as_str(), |(flow, _)| flow);
+        let spec = self.flows.get(&FlowName::from(flow));
+        let sensitive = spec.is_none_or(|spec| spec.fields.iter().any(|field| field.sensitive));
+        if let Some(failure) = call.failure.as_mut().filter(|_| sensitive && !self.reveal) {
+            failure.message = shown::MASK.into();
+        }
     }
 
     /// One failed call or value kept back, by its id or the beginning of it.
@@ -170,7 +193,38 @@ impl Desk {
         let detail = self.store.link_detail(intent.link, 0).await?;
         let record = detail.map(|detail| detail.link.record).unwrap_or_default();
         let columns = intent.values.keys().map(ToString::to_string).collect();
-        Ok(FailedDetail { error: failed(intent, &record), columns, history })
+        let mut error = failed(intent, &record);
+        self.mask(&mut error);
+        Ok(FailedDetail { error, columns, history })
+    }
+
+    /// Tries everything again that failed or is kept back: how many are due now, and how many moved
+    /// on since they were listed, by themselves or by another hand.
+    ///
+    /// # Errors
+    /// When the store can't be reached; those before are due.
+    pub async fn retry_all(&self) -> Result<(usize, usize), DeskError> {
+        let (mut done, mut moved_on) = (0, 0);
+        let mut seen: BTreeSet<Target> = BTreeSet::new();
+        loop {
+            let limit = u64::try_from(seen.len() + AT_ONCE).unwrap_or(u64::MAX);
+            let listed = self.errors(None, limit).await?;
+            let new: Vec<Target> = listed.iter().map(Trouble::target).collect();
+            let new: Vec<Target> = new.into_iter().filter(|one| seen.insert(*one)).collect();
+            if new.is_empty() {
+                return Ok((done, moved_on));
+            }
+            let (values, calls): (Vec<Target>, Vec<Target>) =
+                new.into_iter().partition(|target| target.link().is_some());
+            done += self.retry(&values).await?;
+            for call in calls {
+                match self.retry(&[call]).await {
+                    Ok(count) => done += count,
+                    Err(DeskError::Stale { .. } | DeskError::Over { .. }) => moved_on += 1,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
     }
 
     /// Tries failed calls again, now; records with values kept back are decided again.

@@ -33,8 +33,16 @@ pub fn text(value: &Value) -> String {
 /// A field's value as text, masked where the configuration says so and nobody asked to `reveal` it.
 #[must_use]
 pub fn field_text(spec: &FlowSpec, field: &FieldName, value: &Value, reveal: bool) -> String {
-    let sensitive = spec.fields.iter().any(|one| one.name == *field && one.sensitive);
-    if sensitive && !reveal && !value.is_null() { MASK.into() } else { text(value) }
+    if is_masked(Some(spec), field, value, reveal) { MASK.into() } else { text(value) }
+}
+
+/// Whether a field's value must not be shown: the configuration says so, and nobody asked to
+/// `reveal` it.
+#[must_use]
+pub fn is_masked(spec: Option<&FlowSpec>, field: &FieldName, value: &Value, reveal: bool) -> bool {
+    let fields = spec.into_iter().flat_map(|spec| &spec.fields);
+    let sensitive = fields.into_iter().any(|one| one.name == *field && one.sensitive);
+    sensitive && !reveal && !value.is_null()
 }
 
 #[cfg(test)]

@@ -292,6 +292,19 @@ pub struct Answers {
     pub outcomes: Vec<Outcome>,
 }
 
+/// Requests of a side that counts them, as it last told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Usage {
+    /// Requests of everybody in the last 24 hours.
+    pub used: u64,
+    /// Most requests of everybody in 24 hours.
+    pub max: u64,
+    /// Requests of this app and its own allowance, where one is set.
+    pub app: Option<(u64, u64)>,
+    /// When it was told, by the side's time.
+    pub at: Stamp,
+}
+
 /// A side.
 #[async_trait]
 pub trait Connector: Send + Sync {
@@ -310,6 +323,12 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// Unreachable, refused, not permitted.
     async fn ping(&self) -> Result<(), ConnectorError>;
+
+    /// Request use as last told by the side; `None` before the first answer, and where the side
+    /// doesn't count.
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
 
     /// Describes a collection.
     ///

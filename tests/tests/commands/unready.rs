@@ -1,8 +1,13 @@
 //! An installation that isn't ready: nothing prepared, or a part that doesn't answer.
 
 use std::net::TcpListener;
+use std::time::Duration;
+
+use duet_testkit::wait::wait_until;
 
 use crate::rig::Rig;
+
+const SOON: Duration = Duration::from_secs(60);
 
 /// Commands that need the state database.
 const ASKING: [&[&str]; 9] = [
@@ -17,7 +22,7 @@ const ASKING: [&[&str]; 9] = [
     &["run"],
 ];
 /// Those of them that need broker and sides too.
-const WORKING: [&[&str]; 3] = [&["adopt"], &["sync", "--once"], &["run"]];
+const WORKING: [&[&str]; 2] = [&["adopt"], &["sync", "--once"]];
 
 /// The command ends with 5, a sentence, a hint, and nothing on stdout.
 fn refuses(rig: &Rig, arguments: &[&str], words: &[&str]) {
@@ -29,6 +34,16 @@ fn refuses(rig: &Rig, arguments: &[&str], words: &[&str]) {
         assert!(done.err.contains(word), "{arguments:?} lacks {word:?}: {}", done.err);
     }
     assert_eq!(done.out, "", "{arguments:?}");
+}
+
+/// A service waits for a side that is down, and ends well when it is asked to.
+async fn waits(rig: &Rig) {
+    let running = rig.project.start(&["run"]).unwrap();
+    wait_until(SOON, "it says that it waits", || {
+        std::future::ready(rig.project.printed_by_all("stderr").contains("trying again"))
+    })
+    .await;
+    assert_eq!(running.stop(SOON).unwrap().code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,6 +77,9 @@ async fn a_part_that_is_missing_is_named_with_a_hint() {
         };
         for arguments in asking {
             refuses(&rig, arguments, &[word, "= help: "]);
+        }
+        if word == "left" {
+            waits(&rig).await;
         }
         let check = rig.duet(&["check"]);
         assert_eq!(check.code, Some(5), "check without {variable}: {}{}", check.out, check.err);

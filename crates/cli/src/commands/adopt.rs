@@ -41,18 +41,39 @@ pub(crate) async fn run(app: &App, args: &AdoptArgs) -> Ended {
         exit = &mut stopped => return Err(gone(exit)),
     };
     let mut reports = Vec::new();
+    let mut ended = Ok(Exit::Done);
     for flow in chosen(&context, &args.flow)? {
-        let mut adoption = Adoption::begin(&context, &flow).await?;
-        // Every step is a transaction or a read: one that is dropped leaves nothing behind.
-        let done = tokio::select! {
-            done = adopt(app, &context, &flow, &mut adoption, args.yes) => done,
-            exit = &mut stopped => Err(gone(exit)),
-        };
-        adoption.end(&context).await?;
-        reports.push(Report { flow, linked_now: args.yes, survey: done? });
+        let stopped = async { gone((&mut stopped).await) };
+        match adopt_one(app, &context, &flow, args.yes, stopped).await {
+            Ok(survey) => reports.push(Report { flow, linked_now: args.yes, survey }),
+            Err(failure) => {
+                ended = Err(failure);
+                break;
+            }
+        }
     }
-    output::result(app.format, "adopt", &reports, || text(&reports, args.yes))?;
-    Ok(Exit::Done)
+    // What was linked before one failed is told all the same.
+    if ended.is_ok() || !reports.is_empty() {
+        output::result(app.format, "adopt", &reports, || text(&reports, args.yes))?;
+    }
+    ended
+}
+
+async fn adopt_one(
+    app: &App,
+    context: &Arc<Context>,
+    flow: &FlowName,
+    yes: bool,
+    stopped: impl Future<Output = Failure>,
+) -> Result<Survey, Failure> {
+    let mut adoption = Adoption::begin(context, flow).await?;
+    // Every step is a transaction or a read: one that is dropped leaves nothing behind.
+    let done = tokio::select! {
+        done = adopt(app, context, flow, &mut adoption, yes) => done,
+        failure = stopped => Err(failure),
+    };
+    adoption.end(context).await?;
+    done
 }
 
 async fn adopt(

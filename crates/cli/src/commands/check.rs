@@ -15,12 +15,15 @@ use duet_core::side::{Both, Side};
 use duet_core::spec::{FlowSpec, PathClass};
 use duet_hub::{RabbitHub, RabbitSettings};
 use duet_ports::clock::System;
-use duet_ports::connector::{ConnectorError, Description};
-use duet_ports::hub::{Hub, Topology};
+use duet_ports::connector::{ConnectorError, Description, Usage};
+use duet_ports::hub::{Hub, HubError, Queue};
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::sync::Arc;
+
+/// Where the second line of a promise begins.
+const PROMISE: usize = 5;
 
 /// What `check` found.
 #[derive(Default, Serialize)]
@@ -54,6 +57,9 @@ struct PathRow {
 struct Reached {
     what: String,
     ok: bool,
+    /// The day's requests, where the side counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
 }
 
 /// Runs it.
@@ -128,16 +134,18 @@ async fn state(app: &App, findings: &mut Findings) {
     findings.reached("state database", answer);
 }
 
+/// Asks for one queue: that makes none, and one that is missing is made by whoever needs it.
 async fn hub(app: &App, findings: &mut Findings) {
     let answer = match RabbitSettings::parse(&app.project.hub.url) {
         Err(error) => Err(error.to_string()),
         Ok(settings) => {
             let hub = RabbitHub::open(settings, Arc::new(System), Arc::new(System));
-            let connections = app.project.connections.iter().map(|one| one.name.clone()).collect();
-            let topology = Topology { partitions: app.project.hub.partitions, connections };
-            let declared = hub.declare(&topology).await.map_err(|error| error.to_string());
+            let answer = match hub.depth(&Queue::Changes(0)).await {
+                Ok(_) | Err(HubError::Missing { .. }) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            };
             hub.close().await;
-            declared
+            answer
         }
     };
     findings.reached("hub", answer);
@@ -147,6 +155,9 @@ async fn connections(sides: &Sides, findings: &mut Findings) {
     for (name, connector) in &sides.connectors {
         let answer = connector.ping().await.map_err(|error| words(&error));
         findings.reached(&format!("connection {name}"), answer);
+        if let Some(reached) = findings.connections.last_mut() {
+            reached.usage = connector.usage();
+        }
     }
 }
 
@@ -212,7 +223,7 @@ impl Findings {
         if let Err(text) = answer {
             self.problems.push(Problem { place: what.to_owned(), fatal: true, text });
         }
-        self.connections.push(Reached { what: what.to_owned(), ok });
+        self.connections.push(Reached { what: what.to_owned(), ok, usage: None });
     }
 }
 
@@ -250,11 +261,19 @@ fn text(app: &App, findings: &Findings, located: &[Mistake]) -> String {
         let rows = findings.paths.iter().map(row).collect();
         let head = ["FLOW", "SIDE", "COLLECTION", "GUARDED PATH", "BATCH PATH"];
         let _ = writeln!(text, "{}", table(&head, rows));
+        for note in promises(&findings.paths) {
+            let _ = writeln!(text, "{}", output::wrapped(note, PROMISE));
+        }
         text.push_str("classes: docs/reference/classes.md\n");
     }
     let reached = findings.connections.iter().filter(|one| one.ok).count();
     if !findings.connections.is_empty() {
         let _ = writeln!(text, "reached {reached} of {}", findings.connections.len());
+    }
+    for (what, usage) in findings.connections.iter().filter_map(|one| Some((&one.what, one.usage?)))
+    {
+        let Usage { used, max, .. } = usage;
+        let _ = writeln!(text, "{what}: {used} of {max} requests used in 24 hours");
     }
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     let flows = number(app.project.flows.len());
@@ -263,6 +282,34 @@ fn text(app: &App, findings: &Findings, located: &[Mistake]) -> String {
     let summary = report::summary_with(located, others);
     let _ = write!(text, "{}: {summary}", output::count(flows, "flow", "flows"));
     text
+}
+
+/// What the classes in use can't promise: whoever chooses a policy must know (design, section 6).
+fn promises(paths: &[PathRow]) -> Vec<&'static str> {
+    let mut used: Vec<PathClass> =
+        paths.iter().flat_map(|path| [path.guarded, path.batch]).collect();
+    used.sort_unstable();
+    used.dedup();
+    used.into_iter().rev().filter_map(promise).collect()
+}
+
+fn promise(class: PathClass) -> Option<&'static str> {
+    match class {
+        PathClass::K3 => None,
+        PathClass::K3s => Some(
+            "K3s: an edit is safe unless it is saved in the very second of the version that was \
+             read, by a transaction still open at that time",
+        ),
+        PathClass::K2 => Some("K2: plain fields are safe; counters need capture or a marker field"),
+        PathClass::K1 => {
+            Some("K1: an edit between the read and the write of a batch is lost, and recorded")
+        }
+        PathClass::K1p => Some(
+            "K1p: an edit between the read and the write of a batch (the time of two calls) is \
+             overwritten",
+        ),
+        PathClass::K0 => Some("K0: whatever is there is overwritten"),
+    }
 }
 
 #[cfg(test)]
@@ -289,5 +336,22 @@ mod tests {
             folded(located).into_iter().map(|mistake| mistake.sentence).collect();
         assert_eq!(sentences, ["a is longer; b is longer", "a is closed", "c is longer"]);
         assert_eq!(folded(Vec::new()), []);
+    }
+
+    #[test]
+    fn a_class_is_explained_once_and_only_where_it_is_used() {
+        let path = |guarded, batch| PathRow {
+            flow: "a".into(),
+            side: Side::Left,
+            collection: "A".into(),
+            guarded,
+            batch,
+        };
+        let told = |paths: &[PathRow]| -> Vec<String> {
+            promises(paths).iter().map(|note| note[..3].replace(':', "")).collect()
+        };
+        use PathClass::{K1p, K2, K3, K3s};
+        assert_eq!(told(&[path(K3s, K1p), path(K3, K3), path(K3s, K2)]), ["K3s", "K2", "K1p"]);
+        assert!(told(&[path(K3, K3)]).is_empty());
     }
 }

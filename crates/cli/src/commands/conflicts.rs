@@ -4,9 +4,10 @@ use super::Ended;
 use crate::app::App;
 use crate::args::{ChoiceArgs, ConflictsCommand, ConflictsListArgs, ResolveArgs, Take};
 use crate::exit::{Exit, Failure};
-use crate::output::{self, clipped, short, table, wrapped};
+use crate::output::{self, Listed, clipped, short, table, wrapped};
 use duet_core::conflict::{Choice, ConflictKind, ConflictState};
 use duet_core::id::FieldName;
+use duet_core::side::Both;
 use duet_core::value::Value;
 use duet_desk::Desk;
 use duet_desk::conflicts::{Part, Shown};
@@ -15,7 +16,9 @@ use serde_json::json;
 use std::fmt::Write as _;
 
 /// Where the choices of `resolve` stand in a line.
-const RESOLVE: usize = 34;
+const RESOLVE: usize = 6;
+/// Characters of a digest that tell one look from another.
+const SEEN: usize = 8;
 
 /// Runs it.
 pub(crate) async fn run(app: &App, command: &ConflictsCommand) -> Ended {
@@ -23,8 +26,11 @@ pub(crate) async fn run(app: &App, command: &ConflictsCommand) -> Ended {
     match command {
         ConflictsCommand::List(args) => {
             let desk = desk.revealing(args.reveal);
-            let conflicts = desk.conflicts(&filter(&desk, args)?).await?;
-            output::result(app.format, "conflicts", &conflicts, || list(&conflicts))?;
+            let mut filter = filter(&desk, args)?;
+            filter.limit = args.limit.saturating_add(1);
+            let conflicts = Listed::of(desk.conflicts(&filter).await?, args.limit);
+            output::result(app.format, "conflicts", &conflicts, || list(&conflicts.items))?;
+            conflicts.tell_more();
         }
         ConflictsCommand::Show { id } => {
             // Nobody decides blind: what a decision is made from is shown as it is.
@@ -60,7 +66,10 @@ fn filter(desk: &Desk, args: &ConflictsListArgs) -> Result<ConflictFilter, Failu
 async fn resolve(app: &App, desk: &Desk, args: &ResolveArgs) -> Result<(), Failure> {
     let mut shown = desk.conflict(&args.id).await?;
     if let Some(seen) = &args.seen {
-        shown.seen.clone_from(seen);
+        // The beginning will do, as for ids; anything else is another look at it.
+        if seen.chars().count() < SEEN || !shown.seen.starts_with(seen.as_str()) {
+            shown.seen.clone_from(seen);
+        }
     }
     let choice = choice(desk, &shown, &args.choice)?;
     let by = args.by.clone().or_else(|| app.user.clone()).unwrap_or_else(|| "unknown".into());
@@ -68,13 +77,29 @@ async fn resolve(app: &App, desk: &Desk, args: &ResolveArgs) -> Result<(), Failu
     let value = json!({ "id": shown.id, "record": shown.record, "choice": choice, "by": by });
     let text = || {
         format!(
-            "{} {}: decided; it is applied by `duet run` or `duet sync --once`, if both sides \
-             still hold what you saw",
+            "{} {}: decided on {}; it is applied by `duet run` or `duet sync --once`, if both \
+             sides still hold that",
             shown.record,
             shown.field.as_ref().map_or("record", FieldName::as_str),
+            decided_on(&shown),
         )
     };
     Ok(output::result(app.format, "resolution", &value, text)?)
+}
+
+/// What the decision was made from, in the few words of a list.
+fn decided_on(shown: &Shown) -> String {
+    let Both { left, right } = &shown.sides;
+    let part = |part: &Part| clipped(&value_of(part, shown.field.as_ref()));
+    format!("left {}, right {}", part(left), part(right))
+}
+
+fn value_of(part: &Part, field: Option<&FieldName>) -> String {
+    match field {
+        Some(field) => part.values.get(field).cloned().unwrap_or_default(),
+        None if part.present => "present".into(),
+        None => "absent".into(),
+    }
 }
 
 fn choice(desk: &Desk, shown: &Shown, args: &ChoiceArgs) -> Result<Choice, Failure> {
@@ -113,19 +138,14 @@ fn list(conflicts: &[Shown]) -> String {
     if conflicts.is_empty() {
         return "no conflicts".into();
     }
-    let value = |part: &Part, field: &Option<FieldName>| match field {
-        Some(field) => part.values.get(field).cloned().unwrap_or_default(),
-        None if part.present => "present".into(),
-        None => "absent".into(),
-    };
     let row = |conflict: &Shown| {
         vec![
             short(&conflict.id),
             conflict.record.clone(),
             conflict.field.as_ref().map_or("(record)".into(), ToString::to_string),
             kind(conflict.kind),
-            clipped(&value(&conflict.sides.left, &conflict.field)),
-            clipped(&value(&conflict.sides.right, &conflict.field)),
+            clipped(&value_of(&conflict.sides.left, conflict.field.as_ref())),
+            clipped(&value_of(&conflict.sides.right, conflict.field.as_ref())),
         ]
     };
     let rows = conflicts.iter().map(row).collect();
@@ -158,8 +178,9 @@ fn show(conflict: &Shown) -> String {
     if conflict.reason.is_none() {
         let _ = writeln!(
             text,
-            "\n  duet conflicts resolve {} {}",
+            "\n  duet conflicts resolve {} --seen {} \\\n      {}",
             short(&conflict.id),
+            conflict.seen.chars().take(SEEN).collect::<String>(),
             wrapped(&conflict.choices.join(" | "), RESOLVE),
         );
     }

@@ -4,7 +4,8 @@ use super::Ended;
 use crate::app::App;
 use crate::args::ErrorsCommand;
 use crate::exit::{Exit, Failure};
-use crate::output::{self, count, fitted, short, table, wrapped};
+use crate::output::{self, Listed, count, fitted, short, table, wrapped};
+use crate::report;
 use duet_desk::Desk;
 use duet_desk::errors::{Failed, FailedDetail, KeptBack, Target, Trouble, TroubleDetail};
 use serde_json::json;
@@ -12,32 +13,40 @@ use std::fmt::Write as _;
 
 /// Where the second column of `show` begins.
 const INDENT: usize = 10;
-/// Most errors that `retry --all` takes up at once.
-const ALL: u64 = 10_000;
 
 /// Runs it.
 pub(crate) async fn run(app: &App, command: &ErrorsCommand) -> Ended {
     let desk = app.desk().await?;
     match command {
-        ErrorsCommand::List { flow, limit } => {
+        ErrorsCommand::List { flow, limit, reveal } => {
+            let desk = desk.revealing(*reveal);
             let flow = flow.as_deref().map(Into::into);
             if let Some(flow) = &flow {
                 desk.flow(flow)?;
             }
-            let errors = desk.errors(flow.as_ref(), *limit).await?;
-            output::result(app.format, "errors", &errors, || list(&errors))?;
+            let errors = desk.errors(flow.as_ref(), limit.saturating_add(1)).await?;
+            let errors = Listed::of(errors, *limit);
+            output::result(app.format, "errors", &errors, || list(&errors.items))?;
+            errors.tell_more();
         }
-        ErrorsCommand::Show { id } => {
-            let detail = desk.error(id).await?;
+        ErrorsCommand::Show { id, reveal } => {
+            let detail = desk.revealing(*reveal).error(id).await?;
             output::result(app.format, "error", &detail, || show(&detail))?;
         }
-        ErrorsCommand::Retry { ids, all } => {
-            let ids = chosen(&desk, ids, *all).await?;
-            let done = desk.retry(&ids).await?;
+        ErrorsCommand::Retry { all: true, .. } => {
+            let (done, moved_on) = desk.retry_all().await?;
+            report(app, "due now", done)?;
+            if moved_on > 0 {
+                let moved_on = count(len(moved_on), "other", "others");
+                report::note(&format!("{moved_on} had moved on by themselves"));
+            }
+        }
+        ErrorsCommand::Retry { ids, all: false } => {
+            let done = desk.retry(&chosen(&desk, ids).await?).await?;
             report(app, "due now", done)?;
         }
         ErrorsCommand::Discard { ids, yes } => {
-            let ids = chosen(&desk, ids, false).await?;
+            let ids = chosen(&desk, ids).await?;
             Desk::only_calls(&ids)?;
             if !yes {
                 let what = count(len(ids.len()), "write", "writes");
@@ -55,10 +64,7 @@ fn len(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-async fn chosen(desk: &Desk, ids: &[String], all: bool) -> Result<Vec<Target>, Failure> {
-    if all {
-        return Ok(desk.errors(None, ALL).await?.iter().map(Trouble::target).collect());
-    }
+async fn chosen(desk: &Desk, ids: &[String]) -> Result<Vec<Target>, Failure> {
     let mut chosen = Vec::with_capacity(ids.len());
     for id in ids {
         chosen.push(desk.error(id).await?.target());

@@ -7,10 +7,12 @@ pub(crate) mod conflicts;
 pub(crate) mod emulator;
 pub(crate) mod errors;
 pub(crate) mod explain;
+pub(crate) mod init;
 pub(crate) mod migrate;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod sync;
+pub(crate) mod texts;
 
 use crate::exit::{Exit, Failure};
 use duet_desk::error::DeskError;
@@ -45,7 +47,13 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         let (exit, hint) = (error_exit(&error), error_hint(&error));
         let sentence = error.to_string();
-        Failure { exit, sentence, hint: hint.map(str::to_owned), source: Some(error.into()) }
+        Failure {
+            exit,
+            sentence,
+            hint: hint.map(str::to_owned),
+            source: Some(error.into()),
+            passing: false,
+        }
     }
 }
 
@@ -72,7 +80,7 @@ impl From<anyhow::Error> for Failure {
 }
 
 fn store_failure(sentence: String, exit: Exit, hint: Option<&str>) -> Failure {
-    Failure { exit, sentence, hint: hint.map(str::to_owned), source: None }
+    Failure { exit, sentence, hint: hint.map(str::to_owned), source: None, passing: false }
 }
 
 /// What the store calls its first step.

@@ -26,4 +26,3 @@ mod wire;
 
 pub use salesforce::{Salesforce, SetUpError};
 pub use settings::{Auth, Grant, Mistake, Settings};
-pub use usage::Usage;

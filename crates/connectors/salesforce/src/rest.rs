@@ -5,11 +5,12 @@ use crate::failure;
 use crate::server_clock::ServerClock;
 use crate::session::{Session, SignIn};
 use crate::settings::{Settings, is_loopback};
-use crate::usage::Usage;
+use crate::usage;
 use duet_core::id::ConnectionName;
 use duet_core::retry::{Failure, FailureClass};
 use duet_core::stamp::Stamp;
 use duet_ports::connector::ConnectorError;
+use duet_ports::connector::Usage;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, IF_UNMODIFIED_SINCE, RETRY_AFTER};
 use reqwest::{Client, Method, Response};
 use secrecy::ExposeSecret;
@@ -199,7 +200,7 @@ impl Rest {
         if let Some(date) = text(DATE.as_str()) {
             self.clock.learn(date, sent, self.clock.local());
         }
-        let usage = text("Sforce-Limit-Info").and_then(|it| Usage::parse(it, self.clock.now()));
+        let usage = text("Sforce-Limit-Info").and_then(|it| usage::parse(it, self.clock.now()));
         if usage.is_some() {
             *self.usage.lock().unwrap_or_else(PoisonError::into_inner) = usage;
         }

@@ -7,7 +7,6 @@ use crate::query::Rows;
 use crate::rest::{Ask, Rest};
 use crate::server_clock::ServerClock;
 use crate::settings::Settings;
-use crate::usage::Usage;
 use crate::view::View;
 use crate::{describe, find, read};
 use async_trait::async_trait;
@@ -17,7 +16,7 @@ use duet_core::stamp::Stamp;
 use duet_ports::clock::Clock;
 use duet_ports::connector::{
     Answers, Batch, Collection, Connector, ConnectorError, Description, Detector, Limits, Page,
-    Position, Record, Search,
+    Position, Record, Search, Usage,
 };
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -86,12 +85,6 @@ impl Salesforce {
         let org = Org { rest, objects: Objects::default(), batch: limits.batch };
         Ok(Salesforce { org: Arc::new(org), limits })
     }
-
-    /// Request use as last told by the side; `None` before the first answer.
-    #[must_use]
-    pub fn usage(&self) -> Option<Usage> {
-        self.org.rest.usage()
-    }
 }
 
 #[async_trait]
@@ -111,6 +104,10 @@ impl Connector for Salesforce {
     async fn ping(&self) -> Result<(), ConnectorError> {
         let rest = &self.org.rest;
         rest.send(&Ask::get(rest.root()), rest.deadline()).await.map(drop)
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.org.rest.usage()
     }
 
     async fn describe(&self, collection: &Collection) -> Result<Description, ConnectorError> {

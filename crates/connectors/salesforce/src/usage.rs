@@ -1,33 +1,19 @@
 //! Request use as the side counts it, from the `Sforce-Limit-Info` header of its answers.
 
 use duet_core::stamp::Stamp;
+use duet_ports::connector::Usage;
 
-/// How many of the day's requests are used, by everybody and by this app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
-    /// Requests of the org in the last 24 hours.
-    pub used: u64,
-    /// Most requests of the org in 24 hours.
-    pub max: u64,
-    /// Requests of this app and its own allowance, where the org has set one.
-    pub app: Option<(u64, u64)>,
-    /// When it was told, by the side's time.
-    pub at: Stamp,
-}
-
-impl Usage {
-    /// Reads `api-usage=18/5000; per-app-api-usage=17/250(appName=x)`.
-    pub(crate) fn parse(header: &str, at: Stamp) -> Option<Usage> {
-        let part = |name: &str| {
-            let found = header
-                .split([';', ','])
-                .map(str::trim)
-                .find_map(|part| part.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')));
-            found.and_then(pair)
-        };
-        let (used, max) = part("api-usage")?;
-        Some(Usage { used, max, app: part("per-app-api-usage"), at })
-    }
+/// Reads `api-usage=18/5000; per-app-api-usage=17/250(appName=x)`.
+pub(crate) fn parse(header: &str, at: Stamp) -> Option<Usage> {
+    let part = |name: &str| {
+        let found = header
+            .split([';', ','])
+            .map(str::trim)
+            .find_map(|part| part.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')));
+        found.and_then(pair)
+    };
+    let (used, max) = part("api-usage")?;
+    Some(Usage { used, max, app: part("per-app-api-usage"), at })
 }
 
 fn pair(text: &str) -> Option<(u64, u64)> {
@@ -43,15 +29,14 @@ mod tests {
     #[test]
     fn both_counts_are_read() {
         let header = "api-usage=18/5000; per-app-api-usage=17/250(appName=sample)";
-        let usage = Usage::parse(header, Stamp(1)).unwrap();
+        let usage = parse(header, Stamp(1)).unwrap();
         assert_eq!((usage.used, usage.max, usage.app), (18, 5000, Some((17, 250))));
-        assert_eq!(Usage::parse("api-usage=1/2", Stamp(1)).unwrap().app, None);
+        assert_eq!(parse("api-usage=1/2", Stamp(1)).unwrap().app, None);
     }
 
     #[test]
     fn odd_headers_are_read_as_far_as_they_tell() {
-        let read =
-            |header: &str| Usage::parse(header, Stamp(1)).map(|it| (it.used, it.max, it.app));
+        let read = |header: &str| parse(header, Stamp(1)).map(|it| (it.used, it.max, it.app));
         let cases = [
             ("api-usage=0/15000", Some((0, 15_000, None))),
             // More than allowed: the limit is a soft one.
@@ -76,7 +61,7 @@ mod tests {
             assert_eq!(read(header), expected, "{header}");
         }
         for broken in ["", "api-usage=", "api-usage=x/2", "usage=1/2"] {
-            assert_eq!(Usage::parse(broken, Stamp(1)), None, "{broken}");
+            assert_eq!(parse(broken, Stamp(1)), None, "{broken}");
         }
     }
 }
