@@ -179,11 +179,15 @@ pub(crate) enum CaptureCommand {
     #[command(after_help = "Example:\n  duet capture install")]
     Install,
     /// Take away what install made; needs --yes
-    #[command(after_help = "Example:\n  duet capture remove --yes")]
+    #[command(after_help = "Examples:\n  duet capture remove --yes\n  \
+duet capture remove --unconfigured --yes     what renamed or removed flows left behind")]
     Remove {
         /// Really remove: changes not read yet are lost to detection
         #[arg(long)]
         yes: bool,
+        /// Only captures of flows that are not configured any more
+        #[arg(long)]
+        unconfigured: bool,
     },
     /// What is installed, and how much waits to be read
     #[command(after_help = "Example:\n  duet capture status")]

@@ -10,7 +10,7 @@ use duet_pipeline::context::Context;
 use duet_ports::clock::System;
 use duet_ports::connector::{Connector, ConnectorError, Description};
 use duet_salesforce::{Salesforce, Settings as SalesforceSettings};
-use duet_sql::{Postgres, SettingsError};
+use duet_sql::Postgres;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,9 +68,9 @@ impl Sides {
             "salesforce" => Arc::new(salesforce(section)?),
             "postgres" => {
                 let opened = Postgres::open(name.clone(), &section.settings, Arc::new(System));
-                let database = opened.map_err(|error| match error {
-                    SettingsError::Shape { message } => vec![(String::new(), message)],
-                    SettingsError::Value { key, message } => vec![(key.to_owned(), message)],
+                let database = opened.map_err(|mistakes| {
+                    let told = |mistake: duet_sql::Mistake| (mistake.key, mistake.reason);
+                    mistakes.into_iter().map(told).collect::<Vec<_>>()
                 })?;
                 self.databases.insert(name.clone(), database.clone());
                 Arc::new(database)

@@ -6,7 +6,7 @@ use duet_core::bind::refuse_shared_writes;
 use duet_core::spec::FlowSpec;
 use duet_hub::RabbitSettings;
 use duet_salesforce::Settings as SalesforceSettings;
-use duet_sql::{Settings as SqlSettings, SettingsError};
+use duet_sql::Settings as SqlSettings;
 
 /// Everything that is wrong beyond the text.
 pub(crate) fn project(project: &Project) -> Vec<Mistake> {
@@ -42,13 +42,12 @@ fn told(section: &ConnectionSection) -> Vec<(String, String)> {
         },
         "postgres" => match SqlSettings::parse(&section.settings) {
             Ok(_) => Vec::new(),
-            Err(error) => {
-                let sentence = error.to_string();
-                let path = match error {
-                    SettingsError::Value { key, .. } => key.to_owned(),
-                    SettingsError::Shape { .. } => String::new(),
+            Err(mistakes) => {
+                let told = |mistake: duet_sql::Mistake| {
+                    let sentence = mistake.to_string();
+                    (mistake.key, sentence)
                 };
-                vec![(path, sentence)]
+                mistakes.into_iter().map(told).collect()
             }
         },
         // The configuration refuses every other kind.

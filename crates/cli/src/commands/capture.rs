@@ -6,29 +6,45 @@ use crate::args::CaptureCommand;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, table};
 use duet_core::id::ConnectionName;
+use duet_core::retry::{FailureClass, advice};
 use duet_core::side::Side;
 use duet_pipeline::context::Context;
 use duet_ports::connector::{Collection, ConnectorError};
 use duet_sql::{CaptureStatus, Postgres};
 use serde_json::json;
 
+/// A capture, and whether its flow is configured.
+type Line = (CaptureStatus, bool);
+
 /// Runs it.
 pub(crate) async fn run(app: &App, command: &CaptureCommand) -> Ended {
-    if matches!(command, CaptureCommand::Remove { yes: false }) {
+    if matches!(command, CaptureCommand::Remove { yes: false, .. }) {
         return Err(Failure::new(Exit::Usage, "the capture would be removed")
             .hint("say --yes: changes that are not read yet are then found by `adopt` only"));
     }
     let sides = app.sides()?;
-    let mut all = Vec::new();
+    let mut configured = Vec::new();
     for (name, database) in &sides.databases {
-        let collections = collections(app, name);
-        all.extend(one(database, command, &collections).await.map_err(failed)?);
+        configured.extend(one(database, command, &collections(app, name)).await.map_err(failed)?);
     }
-    let rows: Vec<_> = all.iter().map(document).collect();
-    output::result(app.format, "capture", &rows, || text(&all))?;
+    let mut left_behind = Vec::new();
+    for (name, database) in &sides.databases {
+        let others = database.capture_others(&collections(app, name)).await.map_err(failed)?;
+        let others = left_by_nobody_else(others, &configured);
+        if matches!(command, CaptureCommand::Remove { unconfigured: true, .. }) {
+            database.capture_remove_others(&others).await.map_err(failed)?;
+        } else {
+            left_behind.extend(others);
+        }
+    }
+    let ours = configured.into_iter().map(|one| (one, true));
+    let lines: Vec<Line> = ours.chain(left_behind.into_iter().map(|one| (one, false))).collect();
+    let rows: Vec<_> = lines.iter().map(document).collect();
+    output::result(app.format, "capture", &rows, || text(&lines))?;
     Ok(Exit::Done)
 }
 
+/// Does what is asked for the flows of one connection; tells how they stand then.
 async fn one(
     database: &Postgres,
     command: &CaptureCommand,
@@ -36,12 +52,29 @@ async fn one(
 ) -> Result<Vec<CaptureStatus>, ConnectorError> {
     match command {
         CaptureCommand::Install => database.capture_install(collections).await,
-        CaptureCommand::Remove { .. } => {
+        CaptureCommand::Remove { unconfigured: false, .. } => {
             database.capture_remove(collections).await?;
             database.capture_status(collections).await
         }
-        CaptureCommand::Status => database.capture_status(collections).await,
+        CaptureCommand::Remove { unconfigured: true, .. } | CaptureCommand::Status => {
+            database.capture_status(collections).await
+        }
     }
+}
+
+/// Two connections may lead to one database: what one of them keeps there is no leftover of the
+/// other's. A flow that moved to another database did leave one, once it is installed there.
+fn left_by_nobody_else(
+    mut others: Vec<CaptureStatus>,
+    configured: &[CaptureStatus],
+) -> Vec<CaptureStatus> {
+    let is_kept = |other: &CaptureStatus| {
+        let mut same =
+            configured.iter().filter(|it| (&it.flow, it.side) == (&other.flow, other.side));
+        same.any(|one| one.base.is_none() || one.base == other.base)
+    };
+    others.retain(|other| !is_kept(other));
+    others
 }
 
 /// Every collection of a connection, once per flow and side.
@@ -58,16 +91,34 @@ fn collections(app: &App, name: &ConnectionName) -> Vec<Collection> {
 
 fn failed(error: ConnectorError) -> Failure {
     let text = error.failure.message.clone();
-    Failure::new(Exit::Connection, format!("{error}: {text}"))
-        .hint("docs/reference/capture.md tells which rights the capture needs")
-        .because(error)
+    let told = |exit| Failure::new(exit, format!("{error}: {text}"));
+    let failure = match error.failure.class {
+        FailureClass::Transient => told(Exit::TryLater).hint(
+            "the table, or another `duet capture`, was busy; nothing was changed: run it again",
+        ),
+        FailureClass::Permission => told(Exit::Connection)
+            .hint("docs/reference/capture.md tells which rights the capture needs"),
+        FailureClass::Throttled
+        | FailureClass::Auth
+        | FailureClass::Stale
+        | FailureClass::Validation
+        | FailureClass::Uniqueness
+        | FailureClass::Gone
+        | FailureClass::Dependency
+        | FailureClass::Restricted
+        | FailureClass::UnknownOutcome
+        | FailureClass::Unreachable
+        | FailureClass::Poison => told(Exit::Connection).hint(advice(&error.failure)),
+    };
+    failure.because(error)
 }
 
-fn document(status: &CaptureStatus) -> serde_json::Value {
+fn document((status, configured): &Line) -> serde_json::Value {
     json!({
         "flow": status.flow,
         "side": status.side,
         "collection": status.collection,
+        "configured": configured,
         "installed": status.installed,
         "version": status.version,
         "newest": status.newest,
@@ -76,18 +127,101 @@ fn document(status: &CaptureStatus) -> serde_json::Value {
     })
 }
 
-fn text(all: &[CaptureStatus]) -> String {
-    if all.is_empty() {
+fn text(lines: &[Line]) -> String {
+    if lines.is_empty() {
         return "no connection of this project captures changes".into();
     }
-    let row = |status: &CaptureStatus| {
-        vec![
-            status.flow.to_string(),
-            status.collection.clone(),
-            if status.installed { "installed".into() } else { "not installed".into() },
-            status.backlog.to_string(),
-            status.oldest.map_or_else(|| "-".into(), |oldest| format!("{} s", oldest.as_secs())),
-        ]
+    let head = ["FLOW", "TABLE", "CAPTURE", "BACKLOG", "OLDEST"];
+    let mut text = table(&head, lines.iter().map(row).collect());
+    if lines.iter().any(|(_, configured)| !configured) {
+        text.push_str(
+            "\nNobody reads what isn't configured, unless it is another project's: it only grows.\n\
+             `duet capture remove --unconfigured --yes` takes it away.",
+        );
+    }
+    text
+}
+
+fn row((status, configured): &Line) -> Vec<String> {
+    let capture = match (configured, status.installed) {
+        (false, _) => "not configured",
+        (true, true) => "installed",
+        (true, false) => "not installed",
     };
-    table(&["FLOW", "TABLE", "CAPTURE", "BACKLOG", "OLDEST"], all.iter().map(row).collect())
+    vec![
+        status.flow.to_string(),
+        status.collection.clone(),
+        capture.into(),
+        status.backlog.to_string(),
+        status.oldest.map_or_else(|| "-".into(), |oldest| format!("{} s", oldest.as_secs())),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    //! Shows what counts as left behind, and what a failure makes a person do.
+
+    use super::*;
+
+    fn status(flow: &str, base: Option<i64>) -> CaptureStatus {
+        CaptureStatus {
+            flow: flow.into(),
+            side: Side::Right,
+            collection: "items".into(),
+            installed: base.is_some(),
+            version: None,
+            newest: 2,
+            base,
+            backlog: 3,
+            oldest: None,
+        }
+    }
+
+    #[test]
+    fn what_another_connection_keeps_in_the_same_database_is_not_left_behind() {
+        let configured = [status("shared", Some(1)), status("moved", Some(2)), status("new", None)];
+        let others = ["shared", "moved", "new", "renamed"].map(|flow| status(flow, Some(1)));
+        let left = left_by_nobody_else(others.to_vec(), &configured);
+        let left: Vec<_> = left.iter().map(|one| one.flow.as_str()).collect();
+        assert_eq!(left, ["moved", "renamed"]);
+    }
+
+    #[test]
+    fn a_leftover_is_shown_with_what_to_do() {
+        let ours = (status("people", Some(1)), true);
+        assert!(!text(std::slice::from_ref(&ours)).contains("unconfigured"));
+        let shown = text(&[ours, (status("renamed", Some(2)), false)]);
+        let line = shown.lines().find(|line| line.contains("renamed")).expect("it is listed");
+        assert!(line.contains("not configured"), "{shown}");
+        assert!(shown.contains("duet capture remove --unconfigured --yes"), "{shown}");
+        assert_eq!(document(&(status("renamed", None), false))["configured"], false);
+    }
+
+    #[test]
+    fn a_busy_table_is_not_a_matter_of_rights() {
+        let failure = |class, code: &str| {
+            failed(ConnectorError {
+                connection: "shop".into(),
+                failure: duet_core::retry::Failure {
+                    class,
+                    code: code.into(),
+                    message: "it failed".into(),
+                    columns: Vec::new(),
+                    retry_after_us: None,
+                },
+                sent: false,
+                source: None,
+            })
+        };
+        for (class, code, exit, hint) in [
+            (FailureClass::Transient, "55P03", Exit::TryLater, "run it again"),
+            (FailureClass::Permission, "42501", Exit::Connection, "rights"),
+            (FailureClass::Unreachable, "io", Exit::Connection, "the network"),
+        ] {
+            let told = failure(class, code);
+            assert_eq!(told.exit, exit, "{code}");
+            assert!(told.hint.as_deref().is_some_and(|text| text.contains(hint)), "{code}");
+            assert!(told.sentence.contains(code) && told.sentence.contains("it failed"));
+        }
+    }
 }

@@ -153,7 +153,7 @@ impl<'a> Task<'a> {
                 }
             }
         }
-        if self.view.object.has(MARKER) {
+        if self.view.object.has_marker() {
             body.insert(MARKER.to_owned(), raw_text(&call.intent.to_string()));
         }
         Some(body)

@@ -13,12 +13,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
-/// Objects as described last.
+/// How long a description counts: what an administrator adds or takes away is heeded by then.
+const KNOWN_US: i64 = 600 * Stamp::SECOND;
+
+/// Objects as described last, and when, by our clock.
 #[derive(Default)]
-pub(crate) struct Objects(Mutex<BTreeMap<String, Arc<Object>>>);
+pub(crate) struct Objects(Mutex<BTreeMap<String, (Stamp, Arc<Object>)>>);
 
 impl Objects {
-    /// The object as described before, else as it is now.
+    /// The object as described lately, else as it is now.
     pub(crate) async fn known(
         &self,
         rest: &Rest,
@@ -26,10 +29,16 @@ impl Objects {
         until: Instant,
     ) -> Result<Arc<Object>, ConnectorError> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let now = rest.clock.local();
         match known {
-            Some(object) => Ok(object),
-            None => self.fresh(rest, name, until).await,
+            Some((at, object)) if now.0.abs_diff(at.0) < KNOWN_US.unsigned_abs() => Ok(object),
+            Some(_) | None => self.fresh(rest, name, until).await,
         }
+    }
+
+    /// Forgets an object that isn't what it was, so that the next call asks again.
+    pub(crate) fn forget(&self, name: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
     /// The object as it is now.
@@ -46,7 +55,7 @@ impl Objects {
         let object: Object = rest.json(&rest.send(&Ask::get(path), until).await?)?;
         let object = Arc::new(object);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(name.to_owned(), object.clone());
+        known.insert(name.to_owned(), (rest.clock.local(), object.clone()));
         Ok(object)
     }
 }
@@ -70,12 +79,12 @@ pub(crate) async fn describe(
     }
     let mut remarks = remarks(&object, collection);
     remarks.extend(filter_remark(org, &object, collection, until).await?);
-    let marker = object.field(MARKER).is_some_and(|field| is_writable(field.spec()));
+    let marker = object.has_marker();
     Ok(Description {
         columns,
         key: vec![Column::from("Id")],
         unique: object.unique(),
-        key_column: has_key(&object).then(|| Column::from(KEY)),
+        key_column: object.has_key().then(|| Column::from(KEY)),
         marker,
         guarded: if marker { PathClass::K3s } else { PathClass::K2 },
         batch: PathClass::K1p,
@@ -84,15 +93,6 @@ pub(crate) async fn describe(
         may: May { create: object.createable, update: object.updateable, delete: object.deletable },
         remarks,
     })
-}
-
-fn is_writable(spec: Option<ColumnSpec>) -> bool {
-    spec.is_some_and(|spec| spec.createable && spec.updateable)
-}
-
-/// Whether duet's own key may carry a create here: it must be unique, or it makes nothing unique.
-pub(crate) fn has_key(object: &Object) -> bool {
-    object.field(KEY).is_some_and(|field| field.unique && is_writable(field.spec()))
 }
 
 /// A column of a parent, such as `Owner.Email`: to be read, never written.
@@ -122,15 +122,15 @@ fn remarks(object: &Object, collection: &Collection) -> Vec<Remark> {
     if !matches!(collection.key.as_slice(), [] | [_]) || collection.key.iter().any(is_other_key) {
         say(true, format!("the key of {name} is Id; a flow can't name another"));
     }
-    match object.field(MARKER) {
-        None => say(false, missing_marker(name)),
-        Some(field) if !is_writable(field.spec()) => {
-            say(false, format!("{MARKER} on {name} may not be written: give the user edit access"));
-        }
-        Some(_) => {}
+    if !object.has(MARKER) {
+        say(false, missing_marker(name));
+    } else if !object.has_marker() {
+        let how = "make it a text of 36 or more and give the user edit access";
+        say(false, format!("{MARKER} on {name} can't be written, so it isn't used: {how}"));
     }
-    if object.has(KEY) && !has_key(object) {
-        say(false, format!("{KEY} on {name} isn't a unique field that may be written; not used"));
+    if object.has(KEY) && !object.has_key() {
+        let what = "isn't a unique text of 36 or more that may be written; not used";
+        say(false, format!("{KEY} on {name} {what}"));
     } else if !object.has(KEY) && object.unique().is_empty() {
         let why = "a create whose answer is lost could be made twice";
         say(false, format!("{name} has no unique field and no {KEY} (text 36, unique): {why}"));

@@ -283,7 +283,8 @@ impl Detector for Poller {
             self.begin();
         }
         loop {
-            let records = self.advance(limit.max(1), until).await?;
+            let advanced = self.advance(limit.max(1), until).await;
+            let records = self.org.heeded(&self.collection, advanced)?;
             if !records.is_empty() || matches!(self.stage, Stage::Idle) {
                 return Ok(self.reading(records));
             }

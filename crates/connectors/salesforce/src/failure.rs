@@ -154,11 +154,19 @@ pub(crate) fn may_have_landed(status: u16, body: &[u8], asked_to_wait: bool) -> 
     }
 }
 
+/// Whether a failure says that the object isn't what it was described as: a field or the object is
+/// gone, or this user may not write a field any more.
+pub(crate) fn is_outdated(failure: &Failure) -> bool {
+    let code = Code::parse(&failure.code);
+    matches!(code, Some(Code::InvalidField | Code::InvalidFieldForInsertUpdate | Code::InvalidType))
+}
+
 /// A refused sign-in.
 pub(crate) fn of_sign_in(status: u16, error: &str, description: &str) -> Failure {
     let class = match (status, error) {
         (_, "rate_limit_exceeded") | (429, _) => FailureClass::Throttled,
-        (500..=599, _) => FailureClass::Transient,
+        // Without a session nothing can be sent, by anybody.
+        (500..=599, _) => FailureClass::Unreachable,
         _ => FailureClass::Auth,
     };
     let code = if error.is_empty() { format!("HTTP_{status}") } else { error.to_owned() };

@@ -131,7 +131,8 @@ fn holds(image: &Image, key: &FindKey) -> bool {
         .all(|(column, sought)| image.get(column).is_some_and(|held| is_equal(held, sought)))
 }
 
-fn is_equal(held: &Value, sought: &Value) -> bool {
+/// The language's own equality.
+pub(crate) fn is_equal(held: &Value, sought: &Value) -> bool {
     match (held, sought) {
         (Value::Text(held), Value::Text(sought)) => {
             held.trim().to_lowercase() == sought.trim().to_lowercase()

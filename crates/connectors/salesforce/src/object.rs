@@ -12,6 +12,9 @@ pub(crate) const MARKER: &str = "Duet_Write__c";
 /// Carries the id of the link: duet's own unique key.
 pub(crate) const KEY: &str = "Duet_Key__c";
 
+/// Letters of either, as written.
+const ID_LENGTH: u32 = 36;
+
 /// The describe answer of an object, as far as it is used.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Object {
@@ -66,6 +69,16 @@ impl Object {
         self.field(name).is_some()
     }
 
+    /// Whether writes may leave their intent's id here; else they must not carry it.
+    pub(crate) fn has_marker(&self) -> bool {
+        self.field(MARKER).is_some_and(Field::takes_ids_of_ours)
+    }
+
+    /// Whether duet's own key may carry a create here: it must be unique, or it makes nothing so.
+    pub(crate) fn has_key(&self) -> bool {
+        self.field(KEY).is_some_and(|field| field.unique && field.takes_ids_of_ours())
+    }
+
     /// The parent object behind a relationship, where it is one only.
     pub(crate) fn parent(&self, relationship: &str) -> Option<&str> {
         let mut fields = self.fields.iter();
@@ -93,6 +106,15 @@ impl Field {
     /// Whether the values are record ids.
     pub(crate) fn holds_ids(&self) -> bool {
         matches!(self.kind.as_str(), "id" | "reference")
+    }
+
+    /// Whether this user may write ids of duet's own into it: free text that is long enough.
+    fn takes_ids_of_ours(&self) -> bool {
+        self.spec().is_some_and(|spec| {
+            let free = spec.kind == ValueType::Text && spec.allowed.is_none();
+            let fits = spec.max_length.is_none_or(|length| length >= ID_LENGTH);
+            spec.createable && spec.updateable && free && fits
+        })
     }
 
     /// The canonical form; `None` for compounds and blobs, which are no values.
@@ -190,6 +212,35 @@ mod tests {
         for name in ["address", "location", "base64", "complexvalue"] {
             assert_eq!(spec(json!({ "type": name })), None, "{name}");
         }
+    }
+
+    #[test]
+    fn ids_of_ours_go_where_they_can_be_written_whole() {
+        let object = |field: serde_json::Value| {
+            let mut object = json!({ "name": "A", "fields": [field] });
+            object["fields"][0]["name"] = json!(KEY);
+            let key = serde_json::from_value::<Object>(object.clone()).unwrap().has_key();
+            object["fields"][0]["name"] = json!(MARKER);
+            (serde_json::from_value::<Object>(object).unwrap().has_marker(), key)
+        };
+        let good = json!({ "type": "string", "length": 36, "createable": true,
+            "updateable": true, "unique": true });
+        assert_eq!(object(good.clone()), (true, true));
+        let wrong = [
+            ("length", json!(35)),
+            ("createable", json!(false)),
+            ("updateable", json!(false)),
+            ("type", json!("double")),
+            ("restrictedPicklist", json!(true)),
+        ];
+        for (property, value) in wrong {
+            let mut field = good.clone();
+            field[property] = value;
+            assert_eq!(object(field), (false, false), "{property}");
+        }
+        let mut twice = good;
+        twice["unique"] = json!(false);
+        assert_eq!(object(twice), (true, false));
     }
 
     #[test]

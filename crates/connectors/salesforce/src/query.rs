@@ -161,7 +161,7 @@ pub(crate) fn by_ids(ids: &[RecordId]) -> String {
 }
 
 /// Ids in lists that fit an address beside the rest of the query.
-fn chunks<'a>(ids: &'a [RecordId], rest: &str) -> impl Iterator<Item = &'a [RecordId]> {
+pub(crate) fn chunks<'a>(ids: &'a [RecordId], rest: &str) -> impl Iterator<Item = &'a [RecordId]> {
     // 18 letters, two quotes and a comma, each of the latter encoded as three.
     const ID_BYTES: usize = 18 + 9;
     let room = ADDRESS_BYTES_MAX.saturating_sub(encoded(rest).len() + 100);

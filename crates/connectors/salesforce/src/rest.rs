@@ -279,8 +279,7 @@ impl Rest {
     }
 
     fn late(&self, writes: bool) -> ConnectorError {
-        let class = if writes { FailureClass::UnknownOutcome } else { FailureClass::Transient };
-        let failure = failure::bare(class, "TIMEOUT", "no answer in time");
+        let failure = failure::bare(unanswered(writes), "TIMEOUT", "no answer in time");
         ConnectorError { connection: self.connection.clone(), failure, sent: writes, source: None }
     }
 }

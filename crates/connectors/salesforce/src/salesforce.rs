@@ -3,6 +3,7 @@
 use crate::apply;
 use crate::describe::Objects;
 use crate::detect::Poller;
+use crate::failure::is_outdated;
 use crate::query::Rows;
 use crate::rest::{Ask, Rest};
 use crate::server_clock::ServerClock;
@@ -11,7 +12,7 @@ use crate::view::View;
 use crate::{describe, find, read};
 use async_trait::async_trait;
 use duet_core::id::{ConnectionName, RecordId};
-use duet_core::intent::Found;
+use duet_core::intent::{Found, Outcome};
 use duet_core::stamp::Stamp;
 use duet_ports::clock::Clock;
 use duet_ports::connector::{
@@ -60,6 +61,27 @@ impl Org {
         let object = self.objects.known(&self.rest, &collection.name, until).await?;
         let user = self.rest.user(until).await?;
         Ok(View::new(collection, object, user))
+    }
+
+    /// Forgets an object that a failure shows to be another than was described.
+    pub(crate) fn heeded<T>(
+        &self,
+        collection: &Collection,
+        answer: Result<T, ConnectorError>,
+    ) -> Result<T, ConnectorError> {
+        if answer.as_ref().is_err_and(|error| is_outdated(&error.failure)) {
+            self.objects.forget(&collection.name);
+        }
+        answer
+    }
+
+    /// The same for writes: the side refuses them one by one.
+    fn heed(&self, collection: &Collection, outcomes: &[Outcome]) {
+        let outdated =
+            |one: &Outcome| matches!(one, Outcome::Refused { failure, .. } if is_outdated(failure));
+        if outcomes.iter().any(outdated) {
+            self.objects.forget(&collection.name);
+        }
     }
 }
 
@@ -119,7 +141,8 @@ impl Connector for Salesforce {
         collection: &Collection,
         from: Option<&Position>,
     ) -> Result<Box<dyn Detector>, ConnectorError> {
-        Ok(Box::new(Poller::open(self.org.clone(), collection.clone(), from).await?))
+        let opened = Poller::open(self.org.clone(), collection.clone(), from).await;
+        Ok(Box::new(self.org.heeded(collection, opened)?))
     }
 
     async fn read(
@@ -127,7 +150,8 @@ impl Connector for Salesforce {
         collection: &Collection,
         records: &[RecordId],
     ) -> Result<Vec<Record>, ConnectorError> {
-        read::read(&self.org, collection, records, self.org.rest.deadline()).await
+        let read = read::read(&self.org, collection, records, self.org.rest.deadline()).await;
+        self.org.heeded(collection, read)
     }
 
     async fn find(
@@ -135,7 +159,8 @@ impl Connector for Salesforce {
         collection: &Collection,
         searches: &[Search],
     ) -> Result<Vec<Vec<Found>>, ConnectorError> {
-        find::find(&self.org, collection, searches, self.org.rest.deadline()).await
+        let found = find::find(&self.org, collection, searches, self.org.rest.deadline()).await;
+        self.org.heeded(collection, found)
     }
 
     async fn scan(
@@ -144,7 +169,9 @@ impl Connector for Salesforce {
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Page, ConnectorError> {
-        read::scan(&self.org, collection, after, limit, self.org.rest.deadline()).await
+        let until = self.org.rest.deadline();
+        let page = read::scan(&self.org, collection, after, limit, until).await;
+        self.org.heeded(collection, page)
     }
 
     async fn apply(
@@ -152,7 +179,9 @@ impl Connector for Salesforce {
         collection: &Collection,
         batch: &Batch,
     ) -> Result<Answers, ConnectorError> {
-        let outcomes = apply::apply(&self.org, collection, batch).await?;
+        let outcomes = apply::apply(&self.org, collection, batch).await;
+        let outcomes = self.org.heeded(collection, outcomes)?;
+        self.org.heed(collection, &outcomes);
         Ok(Answers { at: self.now(), outcomes })
     }
 }

@@ -110,7 +110,7 @@ impl SignIn {
             return Err(failure::of_sign_in(status, &refusal.error, &refusal.error_description));
         }
         let token: Token = serde_json::from_slice(&body)
-            .map_err(|_| failure::bare(FailureClass::Transient, "SIGN_IN", "no token answer"))?;
+            .map_err(|_| failure::bare(FailureClass::Unreachable, "SIGN_IN", "no token answer"))?;
         accepted(token, &self.auth.login, number)
     }
 

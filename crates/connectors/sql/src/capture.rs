@@ -1,6 +1,10 @@
 //! `capture install | remove | status`: what it takes to see changes without touching the user's
 //! tables but for two triggers. Every function may run twice: the second run finds nothing to do.
 
+mod status;
+
+pub use status::CaptureStatus;
+
 use crate::error::database;
 use crate::postgres::Postgres;
 use crate::sql::capture::{self as ddl, Triggers};
@@ -11,28 +15,6 @@ use duet_core::retry::FailureClass;
 use duet_core::side::Side;
 use duet_ports::connector::{Collection, ConnectorError};
 use sqlx::{PgConnection, Row};
-use std::time::Duration;
-
-/// How the capture of one collection stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaptureStatus {
-    /// The flow.
-    pub flow: FlowName,
-    /// The side.
-    pub side: Side,
-    /// The table, as the flow names it.
-    pub collection: String,
-    /// Whether its changes are captured.
-    pub installed: bool,
-    /// The version that was installed.
-    pub version: Option<i32>,
-    /// The version that an install would make.
-    pub newest: i32,
-    /// Changes that are not settled yet.
-    pub backlog: u64,
-    /// How long the oldest of them has been waiting.
-    pub oldest: Option<Duration>,
-}
 
 impl Postgres {
     /// Installs the capture for these collections, all or none. What stands already is left alone.
@@ -66,46 +48,39 @@ impl Postgres {
     /// # Errors
     /// When rights are missing; then nothing was changed.
     pub async fn capture_remove(&self, collections: &[Collection]) -> Result<(), ConnectorError> {
-        self.limited(async {
-            self.in_transaction(async |connection| {
-                self.run(connection, ddl::LOCK).await?;
-                if !self.exists(connection).await? {
-                    return Ok(());
-                }
-                for collection in collections {
-                    remove(self, connection, collection).await?;
-                }
-                sweep(self, connection).await
-            })
-            .await?;
-            for collection in collections {
-                self.forget(collection);
-            }
-            Ok(())
-        })
-        .await
+        let captures = collections.iter().map(Capture::of).collect();
+        self.limited(self.removed(captures)).await?;
+        for collection in collections {
+            self.forget(collection);
+        }
+        Ok(())
     }
 
-    /// Tells how the capture of these collections stands.
+    /// Takes captures away that belong to no flow any more, as [`Postgres::capture_others`] tells
+    /// them.
     ///
     /// # Errors
-    /// When the database can't be asked.
-    pub async fn capture_status(
+    /// When rights are missing; then nothing was changed.
+    pub async fn capture_remove_others(
         &self,
-        collections: &[Collection],
-    ) -> Result<Vec<CaptureStatus>, ConnectorError> {
-        self.limited(self.statuses(collections)).await
+        others: &[CaptureStatus],
+    ) -> Result<(), ConnectorError> {
+        let capture = |other: &CaptureStatus| Capture { flow: other.flow.clone(), of: other.side };
+        self.limited(self.removed(others.iter().map(capture).collect())).await
     }
 
-    async fn statuses(
-        &self,
-        collections: &[Collection],
-    ) -> Result<Vec<CaptureStatus>, ConnectorError> {
-        let mut statuses = Vec::with_capacity(collections.len());
-        for collection in collections {
-            statuses.push(status(self, collection).await?);
-        }
-        Ok(statuses)
+    async fn removed(&self, captures: Vec<Capture>) -> Result<(), ConnectorError> {
+        self.in_transaction(async |connection| {
+            self.run(connection, ddl::LOCK).await?;
+            if !self.exists(connection).await? {
+                return Ok(());
+            }
+            for capture in &captures {
+                remove(self, connection, capture).await?;
+            }
+            sweep(self, connection).await
+        })
+        .await
     }
 
     async fn in_transaction(
@@ -154,6 +129,19 @@ impl Postgres {
     }
 }
 
+/// Whose changes are captured: what a capture is registered by.
+#[derive(Clone, Debug)]
+struct Capture {
+    flow: FlowName,
+    of: Side,
+}
+
+impl Capture {
+    fn of(collection: &Collection) -> Capture {
+        Capture { flow: collection.flow.clone(), of: collection.side }
+    }
+}
+
 /// Whether the capture's tables exist, and whether we may use them.
 pub(crate) async fn rights(
     connection: &mut PgConnection,
@@ -182,20 +170,21 @@ pub(crate) async fn installed(
     if !(exists && usable) {
         return Ok(None);
     }
-    let Some(entry) = entry(connection, schema, collection).await? else { return Ok(None) };
+    let capture = Capture::of(collection);
+    let Some(entry) = entry(connection, schema, &capture).await? else { return Ok(None) };
     let stands = entry.relation == table.oid
         && entry.key == key(table)
-        && is_watched(connection, schema, collection, table.oid).await?;
+        && is_watched(connection, schema, &capture, table.oid).await?;
     Ok(stands.then_some(entry.base))
 }
 
 async fn is_watched(
     connection: &mut PgConnection,
     schema: &str,
-    collection: &Collection,
+    capture: &Capture,
     oid: i64,
 ) -> Result<bool, sqlx::Error> {
-    let names = names(schema, collection);
+    let names = names(schema, capture);
     let watching: i64 = sqlx::query_scalar(catalog::WATCHING)
         .bind(oid)
         .bind(names.as_slice())
@@ -217,11 +206,11 @@ struct Entry {
 async fn entry(
     connection: &mut PgConnection,
     schema: &str,
-    collection: &Collection,
+    capture: &Capture,
 ) -> Result<Option<Entry>, sqlx::Error> {
     let row = sqlx::query(ddl::registered(schema).text())
-        .bind(collection.flow.as_str())
-        .bind(collection.side.as_str())
+        .bind(capture.flow.as_str())
+        .bind(capture.of.as_str())
         .fetch_optional(connection)
         .await?;
     let Some(row) = row else { return Ok(None) };
@@ -241,8 +230,8 @@ fn key(table: &Table) -> Vec<String> {
 }
 
 /// Trigger names: derived, as a flow's name may be longer than an identifier.
-fn names(schema: &str, collection: &Collection) -> [String; 2] {
-    let text = format!("{schema}/{}/{}", collection.flow, collection.side);
+fn names(schema: &str, capture: &Capture) -> [String; 2] {
+    let text = format!("{schema}/{}/{}", capture.flow, capture.of);
     let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes()).simple().to_string();
     ["row", "truncate"].map(|what| format!("duet_capture_{}_{what}", &id[..16]))
 }
@@ -259,7 +248,7 @@ fn triggers<'a>(schema: &'a str, collection: &Collection, table: &'a Table) -> T
         schema,
         table_schema: &table.schema,
         table: &table.name,
-        names: names(schema, collection),
+        names: names(schema, &Capture::of(collection)),
         arguments,
     }
 }
@@ -292,11 +281,12 @@ async fn install(
     capturable(side, collection, table)?;
     let schema = side.settings().schema.as_str();
     let fail = |error| side.failed(error);
-    let old = entry(connection, schema, collection).await.map_err(fail)?;
+    let capture = Capture::of(collection);
+    let old = entry(connection, schema, &capture).await.map_err(fail)?;
     let same = old.as_ref().is_some_and(|old| old.relation == table.oid && old.key == key(table));
-    let watched = is_watched(connection, schema, collection, table.oid).await.map_err(fail)?;
+    let watched = is_watched(connection, schema, &capture, table.oid).await.map_err(fail)?;
     if !(same && watched) {
-        forget_other(side, connection, collection, old, table).await?;
+        forget_other(side, connection, &capture, old, table).await?;
         side.ddl(connection, &ddl::triggers(&triggers(schema, collection, table))).await?;
     }
     register(side, connection, collection, table, !watched).await
@@ -306,13 +296,13 @@ async fn install(
 async fn forget_other(
     side: &Postgres,
     connection: &mut PgConnection,
-    collection: &Collection,
+    capture: &Capture,
     old: Option<Entry>,
     table: &Table,
 ) -> Result<(), ConnectorError> {
     match old {
         Some(old) if old.relation != table.oid || old.key != key(table) => {
-            forget(side, connection, collection, Some(old)).await
+            forget(side, connection, capture, Some(old)).await
         }
         Some(_) | None => Ok(()),
     }
@@ -353,17 +343,17 @@ async fn register(
 async fn remove(
     side: &Postgres,
     connection: &mut PgConnection,
-    collection: &Collection,
+    capture: &Capture,
 ) -> Result<(), ConnectorError> {
-    let old = entry(connection, &side.settings().schema, collection).await;
+    let old = entry(connection, &side.settings().schema, capture).await;
     let old = old.map_err(|error| side.failed(error))?;
-    forget(side, connection, collection, old).await
+    forget(side, connection, capture, old).await
 }
 
 async fn forget(
     side: &Postgres,
     connection: &mut PgConnection,
-    collection: &Collection,
+    capture: &Capture,
     old: Option<Entry>,
 ) -> Result<(), ConnectorError> {
     let schema = side.settings().schema.as_str();
@@ -372,15 +362,15 @@ async fn forget(
             schema,
             table_schema: &table_schema,
             table: &table,
-            names: names(schema, collection),
+            names: names(schema, capture),
             arguments: Vec::new(),
         };
         side.ddl(connection, &ddl::drop_triggers(&of)).await?;
     }
     for statement in ddl::forget(schema) {
         let done = sqlx::query(statement.text())
-            .bind(collection.flow.as_str())
-            .bind(collection.side.as_str())
+            .bind(capture.flow.as_str())
+            .bind(capture.of.as_str())
             .execute(&mut *connection)
             .await;
         done.map_err(|error| side.failed(error))?;
@@ -412,37 +402,6 @@ async fn drop_schema(side: &Postgres, connection: &mut PgConnection) -> Result<(
     let end = if dropped.is_ok() { writes::RELEASE } else { writes::BACK };
     let ended = sqlx::raw_sql(end).execute(connection).await;
     ended.map(drop).map_err(|error| side.failed(error))
-}
-
-async fn status(side: &Postgres, collection: &Collection) -> Result<CaptureStatus, ConnectorError> {
-    let known = side.look(collection).await?;
-    let schema = side.settings().schema.as_str();
-    let mut status = CaptureStatus {
-        flow: collection.flow.clone(),
-        side: collection.side,
-        collection: collection.name.clone(),
-        installed: known.captured(),
-        version: None,
-        newest: ddl::VERSION,
-        backlog: 0,
-        oldest: None,
-    };
-    let fail = |error| side.failed(error);
-    let mut connection = side.pool().acquire().await.map_err(fail)?;
-    if rights(&mut connection, schema).await.map_err(fail)? != (true, true) {
-        return Ok(status);
-    }
-    let entry = entry(&mut connection, schema, collection).await.map_err(fail)?;
-    let (backlog, age): (i64, Option<i64>) = sqlx::query_as(ddl::backlog(schema).text())
-        .bind(collection.flow.as_str())
-        .bind(collection.side.as_str())
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(fail)?;
-    status.version = entry.map(|entry| entry.version);
-    status.backlog = u64::try_from(backlog).unwrap_or(0);
-    status.oldest = age.map(|age| Duration::from_micros(u64::try_from(age).unwrap_or(0)));
-    Ok(status)
 }
 
 /// The columns that a capture of this collection would take as key.

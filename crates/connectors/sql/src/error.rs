@@ -25,8 +25,11 @@ pub(crate) fn class(code: &str, doing: Doing) -> FailureClass {
         "23001" => FailureClass::Restricted,
         "23503" if doing == Doing::Deleting => FailureClass::Restricted,
         "23503" => FailureClass::Dependency,
-        // Not allowed; read-only; no such column, table, type, function, schema; type mismatch.
-        "42501" | "25006" | "42703" | "42P01" | "42704" | "42883" | "3F000" | "42804" => {
+        // Read-only: a server that was failed over from, or isn't promoted yet. It concerns every
+        // write, and passes.
+        "25006" => FailureClass::Unreachable,
+        // Not allowed; no such column, table, type, function, schema; type mismatch.
+        "42501" | "42703" | "42P01" | "42704" | "42883" | "3F000" | "42804" => {
             FailureClass::Permission
         }
         // No such database.
@@ -127,7 +130,8 @@ fn columns(told: &PgDatabaseError) -> Vec<String> {
 
 fn local_failure(error: &sqlx::Error) -> Failure {
     let (class, code) = match error {
-        sqlx::Error::Io(_) => (FailureClass::Transient, "io"),
+        // Only a lost answer to a commit leaves something open, and `whole` knows of it.
+        sqlx::Error::Io(_) => (FailureClass::Unreachable, "io"),
         sqlx::Error::Tls(_) => (FailureClass::Unreachable, "tls"),
         sqlx::Error::PoolTimedOut => (FailureClass::Unreachable, "no_connection"),
         sqlx::Error::PoolClosed => (FailureClass::Unreachable, "closed"),
@@ -166,9 +170,10 @@ pub(crate) fn refused(connection: &ConnectionName, failure: Failure) -> Connecto
     ConnectorError { connection: connection.clone(), failure, sent: false, source: None }
 }
 
-/// A call took longer than its limit.
+/// A call took longer than its limit. Statements and locks have shorter ones, which the server
+/// tells: one that told nothing hangs, or can't be reached any more.
 pub(crate) fn too_long(connection: &ConnectionName, sent: bool) -> ConnectorError {
-    let class = if sent { FailureClass::UnknownOutcome } else { FailureClass::Transient };
+    let class = if sent { FailureClass::UnknownOutcome } else { FailureClass::Unreachable };
     let failure = made(class, "timeout", "the call took longer than its time limit");
     ConnectorError { connection: connection.clone(), failure, sent, source: None }
 }
@@ -187,6 +192,7 @@ mod tests {
             ("53300", FailureClass::Transient),
             ("57P03", FailureClass::Unreachable),
             ("57P01", FailureClass::Unreachable),
+            ("25006", FailureClass::Unreachable),
             ("08006", FailureClass::Unreachable),
             ("28P01", FailureClass::Auth),
             ("23505", FailureClass::Uniqueness),
@@ -208,5 +214,18 @@ mod tests {
             assert_eq!(class(code, Doing::Other), expected, "{code}");
         }
         assert_eq!(class("23503", Doing::Deleting), FailureClass::Restricted);
+    }
+
+    #[test]
+    fn a_lost_connection_is_unreachable_and_a_lost_commit_unknown() {
+        let (shop, lost) = (ConnectionName::from("shop"), || {
+            sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into())
+        });
+        for (sent, class) in
+            [(false, FailureClass::Unreachable), (true, FailureClass::UnknownOutcome)]
+        {
+            let told = [whole(&shop, lost(), sent), too_long(&shop, sent)];
+            assert!(told.iter().all(|told| told.failure.class == class && told.sent == sent));
+        }
     }
 }

@@ -24,4 +24,4 @@ mod table;
 
 pub use capture::CaptureStatus;
 pub use postgres::Postgres;
-pub use settings::{Settings, SettingsError};
+pub use settings::{Mistake, Settings};

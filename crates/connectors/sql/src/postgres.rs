@@ -2,7 +2,7 @@
 //! them stands in the modules named after what they do.
 
 use crate::error::{made, refused, too_long, whole};
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Mistake, Settings};
 use crate::sql::{Shape, catalog};
 use crate::table::{self, ColumnInfo, Table};
 use crate::{apply, describe, detect, find, read, scan};
@@ -16,13 +16,11 @@ use duet_ports::connector::{
     Answers, Batch, Collection, Connector, ConnectorError, Description, Detector, Limits, Page,
     Position, Record, Search,
 };
-use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection};
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,8 +31,11 @@ const BATCH: usize = 200;
 const READ: usize = 500;
 /// How long a free connection is waited for, or one that doesn't open.
 const ACQUIRE: Duration = Duration::from_secs(5);
-/// How long a row that somebody else holds is waited for.
-const LOCK: Duration = Duration::from_secs(2);
+/// How long a row that somebody else holds is waited for at most.
+const LOCK_MAX: Duration = Duration::from_secs(2);
+/// Its share of a call's time limit: what follows a wait in vain, without the rows that are held,
+/// needs the rest, and a statement must not end before its wait does.
+const LOCK_SHARE: u32 = 4;
 
 /// How long the catalogue's answer counts: a table that was dropped and made anew has no triggers,
 /// and then its versions would stand still.
@@ -87,14 +88,15 @@ impl Postgres {
     /// Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// When the section can't be used.
+    /// Every mistake in the section.
     pub fn open(
         connection: ConnectionName,
         section: &serde_json::Value,
         clock: Arc<dyn Clock>,
-    ) -> Result<Postgres, SettingsError> {
+    ) -> Result<Postgres, Vec<Mistake>> {
         let settings = Settings::parse(section)?;
-        let options = options(&settings)?;
+        let address = settings.address().map_err(|mistake| vec![mistake])?;
+        let options = options(&settings, address);
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections)
             .acquire_timeout(ACQUIRE)
@@ -284,14 +286,10 @@ fn key(collection: &Collection) -> TableKey {
 }
 
 /// Sessions that write every text in one form, and in which nothing waits for ever.
-fn options(settings: &Settings) -> Result<PgConnectOptions, SettingsError> {
-    let parsed = PgConnectOptions::from_str(settings.url.expose_secret());
-    let parsed = parsed.map_err(|_| SettingsError::Value {
-        key: "url",
-        message: "can't be read; expected postgres://user:password@host:port/database".into(),
-    })?;
+fn options(settings: &Settings, address: PgConnectOptions) -> PgConnectOptions {
     let statement = settings.timeout.mul_f64(0.8).as_millis().max(1);
-    let options = parsed
+    let lock = lock_timeout(settings.timeout).as_millis().max(1);
+    let options = address
         .application_name("duet")
         .options([
             ("TimeZone", "UTC".to_owned()),
@@ -300,12 +298,16 @@ fn options(settings: &Settings) -> Result<PgConnectOptions, SettingsError> {
             ("bytea_output", "hex".to_owned()),
             ("standard_conforming_strings", "on".to_owned()),
             ("statement_timeout", statement.to_string()),
-            ("lock_timeout", LOCK.as_millis().to_string()),
+            ("lock_timeout", lock.to_string()),
             ("idle_in_transaction_session_timeout", statement.to_string()),
         ])
         // Statements hold no values, but slow ones would be logged with the filter of the user.
         .disable_statement_logging();
-    Ok(without_idle_tls(options))
+    without_idle_tls(options)
+}
+
+fn lock_timeout(call: Duration) -> Duration {
+    (call / LOCK_SHARE).min(LOCK_MAX)
 }
 
 /// On this machine TLS is of no use unless asked for, and the driver leaves Nagle's algorithm on:

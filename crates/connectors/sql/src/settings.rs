@@ -1,27 +1,23 @@
-//! The connection's own section of the configuration, read once. A key that isn't known is refused;
-//! nothing here is a secret but the address.
+//! The connection's own section of the configuration, read once. Reports every mistake, not the
+//! first; nothing here is a secret but the address.
+
+mod section;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use section::Section;
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+use std::str::FromStr;
 use std::time::Duration;
 
-/// A section that can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// A key is missing, unknown, or holds the wrong kind of value.
-    #[error("{message}")]
-    Shape {
-        /// What is wrong, with the key's name.
-        message: String,
-    },
-    /// A value can't be used.
-    #[error("{key}: {message}")]
-    Value {
-        /// The key.
-        key: &'static str,
-        /// What is wrong and what would be right.
-        message: String,
-    },
+/// Something wrong in the connection's section.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {reason}")]
+pub struct Mistake {
+    /// The key, as a path inside the section (`capture.poll`).
+    pub key: String,
+    /// What is wrong, and what would be right. Never the value.
+    pub reason: String,
 }
 
 /// How a PostgreSQL connection is used.
@@ -32,42 +28,6 @@ pub struct Settings {
     pub(crate) poll: Duration,
     pub(crate) connections: u32,
     pub(crate) timeout: Duration,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Section {
-    url: SecretString,
-    #[serde(default, rename = "kind")]
-    _kind: Option<String>,
-    #[serde(default, rename = "label")]
-    _label: Option<String>,
-    #[serde(default)]
-    capture: Option<serde_json::Value>,
-    #[serde(default)]
-    limits: LimitsSection,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CaptureSection {
-    #[serde(default)]
-    mode: Option<String>,
-    #[serde(default)]
-    schema: Option<String>,
-    #[serde(default)]
-    poll: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LimitsSection {
-    #[serde(default)]
-    connections: Option<u32>,
-    #[serde(default)]
-    timeout: Option<String>,
-    #[serde(default)]
-    writes_per_second: Option<serde_json::Value>,
 }
 
 /// The schema that the capture makes unless told otherwise.
@@ -81,123 +41,89 @@ impl Settings {
     /// Reads a connection's section.
     ///
     /// # Errors
-    /// What is wrong with it, in words that name the key and never its value.
-    pub fn parse(section: &serde_json::Value) -> Result<Settings, SettingsError> {
-        let section: Section = shaped("", section)?;
-        let capture = capture(section.capture)?;
-        mode(capture.mode.as_deref())?;
-        limits_supported(&section.limits)?;
-        check_url(&section.url)?;
-        Ok(Settings {
-            url: section.url,
-            schema: schema(capture.schema)?,
-            poll: duration("capture.poll", capture.poll.as_deref(), POLL)?,
-            connections: connections(section.limits.connections)?,
-            timeout: duration("limits.timeout", section.limits.timeout.as_deref(), TIMEOUT)?,
-        })
+    /// Every mistake in it, in words that name the key and never its value.
+    pub fn parse(section: &Value) -> Result<Settings, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut root = Section::open("", Some(section), &mut mistakes);
+        let url = parse_url(&mut root, &mut mistakes);
+        let (capture, limits) = (root.take("capture"), root.take("limits"));
+        for not_ours in ["kind", "label"] {
+            root.take(not_ours);
+        }
+        root.close(&mut mistakes);
+        let (schema, poll) = parse_capture(capture, &mut mistakes);
+        let (connections, timeout) = parse_limits(limits.as_ref(), &mut mistakes);
+        let settings = Settings { url, schema, poll, connections, timeout };
+        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    }
+
+    /// Where the database is, as the driver reads it.
+    pub(crate) fn address(&self) -> Result<PgConnectOptions, Mistake> {
+        address(self.url.expose_secret())
     }
 }
 
-fn shaped<T: serde::de::DeserializeOwned>(
-    at: &str,
-    section: &serde_json::Value,
-) -> Result<T, SettingsError> {
-    T::deserialize(section)
-        .map_err(|error| SettingsError::Shape { message: format!("{at}{error}") })
+fn parse_url(root: &mut Section, mistakes: &mut Vec<Mistake>) -> SecretString {
+    let before = mistakes.len();
+    let url = root.text("url", mistakes);
+    let known = ["postgres://", "postgresql://"];
+    match &url {
+        Some(url) if known.iter().any(|scheme| url.starts_with(scheme)) => {
+            mistakes.extend(address(url).err());
+        }
+        Some(_) => root.mistake("url", "must begin with postgres:// or postgresql://", mistakes),
+        None if mistakes.len() == before => root.mistake("url", "is missing", mistakes),
+        None => {}
+    }
+    SecretString::from(url.unwrap_or_default())
+}
+
+/// The driver's own words may quote the address: they aren't told.
+fn address(url: &str) -> Result<PgConnectOptions, Mistake> {
+    PgConnectOptions::from_str(url).map_err(|_| Mistake {
+        key: "url".into(),
+        reason: "can't be read; expected postgres://user:password@host:port/database".into(),
+    })
 }
 
 /// `capture = "outbox"` is short for `{ mode = "outbox" }`.
-fn capture(section: Option<serde_json::Value>) -> Result<CaptureSection, SettingsError> {
-    match section {
-        None => Ok(CaptureSection::default()),
-        Some(serde_json::Value::String(mode)) => {
-            Ok(CaptureSection { mode: Some(mode), ..CaptureSection::default() })
-        }
-        Some(table) => shaped("capture: ", &table),
-    }
-}
-
-fn mode(mode: Option<&str>) -> Result<(), SettingsError> {
-    let key = "capture.mode";
-    match mode {
-        None | Some("outbox") => Ok(()),
+fn parse_capture(section: Option<Value>, mistakes: &mut Vec<Mistake>) -> (String, Duration) {
+    let section = match section {
+        Some(mode @ Value::String(_)) => Some(serde_json::json!({ "mode": mode })),
+        other => other,
+    };
+    let mut capture = Section::open("capture", section.as_ref(), mistakes);
+    match capture.text("mode", mistakes).as_deref() {
+        None | Some("outbox") => {}
         Some("logical" | "poll" | "webhook") => {
-            Err(SettingsError::Value { key, message: "not supported yet; use \"outbox\"".into() })
+            capture.mistake("mode", "is not supported yet; use \"outbox\"", mistakes);
         }
-        Some(_) => Err(SettingsError::Value { key, message: "must be \"outbox\"".into() }),
+        Some(_) => capture.mistake("mode", "must be \"outbox\"", mistakes),
     }
-}
-
-fn limits_supported(limits: &LimitsSection) -> Result<(), SettingsError> {
-    let key = "limits.writes_per_second";
-    limits.writes_per_second.as_ref().map_or(Ok(()), |_| {
-        Err(SettingsError::Value { key, message: "not supported yet".to_owned() })
-    })
-}
-
-fn check_url(url: &SecretString) -> Result<(), SettingsError> {
-    let known = ["postgres://", "postgresql://"];
-    if known.iter().any(|scheme| url.expose_secret().starts_with(scheme)) {
-        return Ok(());
-    }
-    let message = "must begin with postgres:// or postgresql://".to_owned();
-    Err(SettingsError::Value { key: "url", message })
-}
-
-fn schema(schema: Option<String>) -> Result<String, SettingsError> {
-    let schema = schema.unwrap_or_else(|| SCHEMA.to_owned());
+    let schema = capture.text("schema", mistakes).unwrap_or_else(|| SCHEMA.to_owned());
     // The longest identifier; a longer one would be cut and meet another one.
     if schema.is_empty() || schema.len() > 63 || schema.contains(['\0', '%', '\'']) {
-        let message = "must be a name of 1 to 63 bytes without %, ' or NUL".to_owned();
-        return Err(SettingsError::Value { key: "capture.schema", message });
+        let reason = "must be a name of 1 to 63 bytes without %, ' or NUL";
+        capture.mistake("schema", reason, mistakes);
     }
-    Ok(schema)
+    let poll = capture.duration("poll", mistakes).unwrap_or(POLL);
+    capture.close(mistakes);
+    (schema, poll)
 }
 
-fn connections(count: Option<u32>) -> Result<u32, SettingsError> {
-    match count {
-        None => Ok(CONNECTIONS),
-        Some(count) if (1..=100).contains(&count) => Ok(count),
-        Some(_) => {
-            let message = "must be between 1 and 100".to_owned();
-            Err(SettingsError::Value { key: "limits.connections", message })
-        }
-    }
-}
-
-fn duration(
-    key: &'static str,
-    text: Option<&str>,
-    default: Duration,
-) -> Result<Duration, SettingsError> {
-    let Some(text) = text else { return Ok(default) };
-    parse_duration(text).filter(|found| !found.is_zero()).ok_or_else(|| SettingsError::Value {
-        key,
-        message: "must be a length of time such as \"500ms\", \"5s\" or \"1m\"".to_owned(),
-    })
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let split = text.find(|letter: char| !letter.is_ascii_digit())?;
-    let (number, unit) = text.split_at(split);
-    let number: u64 = number.parse().ok()?;
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs),
-        "h" => number.checked_mul(3600).map(Duration::from_secs),
-        _ => None,
-    }
+fn parse_limits(section: Option<&Value>, mistakes: &mut Vec<Mistake>) -> (u32, Duration) {
+    let mut limits = Section::open("limits", section, mistakes);
+    let connections = limits.number("connections", 1..=100, mistakes).unwrap_or(CONNECTIONS);
+    let timeout = limits.duration("timeout", mistakes).unwrap_or(TIMEOUT);
+    limits.later("writes_per_second", mistakes);
+    limits.close(mistakes);
+    (connections, timeout)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    fn refused(section: serde_json::Value) -> String {
-        Settings::parse(&section).expect_err("it is wrong").to_string()
-    }
 
     #[test]
     fn what_is_left_out_has_a_default() {
@@ -222,27 +148,61 @@ mod tests {
         assert_eq!(settings.timeout, Duration::from_secs(60));
     }
 
+    /// Keys and reasons, one a line.
+    fn refused(section: &Value) -> String {
+        let mistakes = Settings::parse(section).expect_err("it is wrong");
+        let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+        lines.join("\n")
+    }
+
     #[test]
     fn mistakes_name_their_key_and_never_the_address() {
         let url = "postgres://user:secret@h/d";
         let cases = [
-            (json!({}), "url"),
-            (json!({ "url": url, "urk": 1 }), "urk"),
+            (json!({}), "url: is missing"),
+            (json!({ "url": 5 }), "url: must be a text"),
+            (json!({ "url": url, "urk": 1 }), "urk: is no setting here"),
             (json!({ "url": "mysql://secret" }), "url: must begin"),
-            (json!({ "url": url, "capture": "logical" }), "capture.mode: not supported yet"),
+            (json!({ "url": "postgres://secret:y@h:x/d" }), "url: can't be read"),
+            (json!({ "url": url, "capture": 5 }), "capture: must be a table"),
+            (json!({ "url": url, "capture": "logical" }), "capture.mode: is not supported yet"),
             (json!({ "url": url, "capture": { "mode": "x" } }), "capture.mode: must be"),
-            (json!({ "url": url, "capture": { "pol": "1s" } }), "capture: unknown field `pol`"),
+            (json!({ "url": url, "capture": { "pol": "1s" } }), "capture.pol: is no setting"),
             (json!({ "url": url, "capture": { "poll": "soon" } }), "capture.poll"),
             (json!({ "url": url, "capture": { "poll": "0s" } }), "capture.poll"),
             (json!({ "url": url, "capture": { "schema": "" } }), "capture.schema"),
             (json!({ "url": url, "limits": { "connections": 0 } }), "limits.connections"),
             (json!({ "url": url, "limits": { "writes_per_second": 5 } }), "not supported yet"),
-            (json!({ "url": url, "limits": { "speed": 5 } }), "speed"),
+            (json!({ "url": url, "limits": { "speed": 5 } }), "limits.speed"),
         ];
         for (section, expected) in cases {
-            let message = refused(section);
+            let message = refused(&section);
             assert!(message.contains(expected), "{message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
             assert!(!message.contains("secret"), "{message}");
         }
+    }
+
+    #[test]
+    fn every_mistake_is_reported() {
+        let wrong = json!({
+            "url": "postgres://h:x/d", "urk": 1,
+            "capture": { "mode": "poll", "schema": "it's", "poll": 5, "pol": 1 },
+            "limits": { "connections": 101, "timeout": "0s", "writes_per_second": 1 },
+        });
+        let mistakes = Settings::parse(&wrong).expect_err("it is wrong");
+        let keys: Vec<_> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
+        let expected = [
+            "url",
+            "urk",
+            "capture.mode",
+            "capture.schema",
+            "capture.poll",
+            "capture.pol",
+            "limits.connections",
+            "limits.timeout",
+            "limits.writes_per_second",
+        ];
+        assert_eq!(keys, expected);
     }
 }

@@ -4,10 +4,10 @@
 use super::{Task, collections, failure_of, found, of_a_parent};
 use crate::failure::SideError;
 use crate::field_value::encode;
-use crate::object::{KEY, MARKER};
-use crate::query::{Rows, by_ids};
+use crate::find;
+use crate::object::KEY;
+use crate::query::{Rows, by_ids, chunks, encoded};
 use crate::record_id;
-use crate::soql;
 use crate::wire::SaveResult;
 use duet_core::id::{Column, RecordId};
 use duet_core::intent::Outcome;
@@ -16,6 +16,7 @@ use duet_core::retry::{Failure, FailureClass};
 use duet_core::value::Value;
 use duet_ports::connector::{Call, ConnectorError, Record};
 use reqwest::Method;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A call that was refused as a duplicate.
 pub(super) struct Duplicate {
@@ -23,6 +24,8 @@ pub(super) struct Duplicate {
     failure: Failure,
     /// The records that the side named.
     named: Vec<RecordId>,
+    /// Whether the holder of the unique value is among them. Duplicate rules name what is alike.
+    told: bool,
 }
 
 /// Inserts the records of a batch.
@@ -61,32 +64,38 @@ fn settle(
 
 /// The column and value that make a create unique.
 fn unique(task: &Task<'_>, call: &Call) -> Option<(Column, Value)> {
-    if let Some(unique) = &call.unique {
+    // An empty value is held by many.
+    if let Some(unique) = call.unique.as_ref().filter(|(_, value)| !value.is_null()) {
         return Some(unique.clone());
     }
-    let has = crate::describe::has_key(&task.view.object);
+    let has = task.view.object.has_key();
     has.then(|| (Column::from(KEY), Value::text(call.link.to_string())))
 }
 
 fn refused(task: &mut Task<'_>, place: usize, errors: &[SideError]) {
     let failure = of_a_parent(failure_of(errors, 200));
     if failure.class == FailureClass::Uniqueness {
-        let named = errors.iter().flat_map(named).collect();
-        task.duplicates.push(Duplicate { place, failure, named });
+        let mut named: Vec<RecordId> = errors.iter().flat_map(holder).collect();
+        let told = !named.is_empty();
+        named.extend(errors.iter().flat_map(alike));
+        task.duplicates.push(Duplicate { place, failure, named, told });
     } else {
         task.refuse(place, failure, None);
     }
 }
 
-/// The records that an error names: in its text, or as found by a duplicate rule.
-fn named(error: &SideError) -> Vec<RecordId> {
-    let rules = error.duplicates.iter().flat_map(|it| it["matchResults"].as_array());
-    let records = rules.flatten().flat_map(|rule| rule["matchRecords"].as_array()).flatten();
-    let matched =
-        records.filter_map(|it| it["record"]["Id"].as_str()).filter_map(record_id::record);
+/// The record that an error names as the holder of a unique value: in its text only.
+fn holder(error: &SideError) -> Vec<RecordId> {
     let text = error.message.rsplit_once("record with id: ").map_or("", |(_, rest)| rest);
     let told = text.split(|letter: char| !letter.is_ascii_alphanumeric());
-    matched.chain(told.filter_map(record_id::record)).collect()
+    told.filter_map(record_id::record).collect()
+}
+
+/// The records that a duplicate rule found.
+fn alike(error: &SideError) -> Vec<RecordId> {
+    let rules = error.duplicates.iter().flat_map(|it| it["matchResults"].as_array());
+    let records = rules.flatten().flat_map(|rule| rule["matchRecords"].as_array()).flatten();
+    records.filter_map(|it| it["record"]["Id"].as_str()).filter_map(record_id::record).collect()
 }
 
 /// Reads the records that stand in the way: ours means landed.
@@ -110,17 +119,16 @@ async fn settle_duplicates(
     for one in duplicates {
         let call = &task.calls[one.place];
         let unique = unique(task, call);
-        let holder = holders
-            .iter()
-            .find(|holder| one.named.contains(&holder.record))
-            .or_else(|| holders.iter().find(|holder| holds(holder, unique.as_ref())));
-        match holder.filter(|holder| is_ours(task, call, holder)) {
+        let named = holders.iter().filter(|holder| one.named.contains(&holder.record));
+        let alike = holders.iter().filter(|holder| holds(holder, unique.as_ref()));
+        let known: Vec<&Record> = named.chain(alike).collect();
+        match known.iter().find(|holder| is_ours(task, call, holder)) {
             Some(ours) => {
                 let (record, after) = (ours.record.clone(), Box::new(ours.observation.clone()));
                 task.set(one.place, Outcome::Landed { record, after: Some(after) });
             }
             None => {
-                let observed = holder.map(|holder| Box::new(found(holder)));
+                let observed = known.first().map(|holder| Box::new(found(holder)));
                 task.set(one.place, Outcome::Refused { failure: one.failure, observed });
             }
         }
@@ -128,23 +136,25 @@ async fn settle_duplicates(
     Ok(())
 }
 
+/// The records that were named, and where the holder of a value wasn't, those that hold it.
 async fn holders(task: &Task<'_>, duplicates: &[Duplicate]) -> Result<Vec<Record>, ConnectorError> {
-    let uniques: Vec<(Column, Value)> =
-        duplicates.iter().filter_map(|one| unique(task, &task.calls[one.place])).collect();
-    let view = task.view.clone().with(uniques.iter().map(|(column, _)| column.clone()));
-    let mut conditions = Vec::new();
-    let named: Vec<RecordId> = duplicates.iter().flat_map(|one| one.named.clone()).collect();
-    if !named.is_empty() {
-        conditions.extend(named.chunks(100).map(by_ids));
+    let mut values: BTreeMap<Column, BTreeSet<Vec<Value>>> = BTreeMap::new();
+    for one in duplicates.iter().filter(|one| !one.told) {
+        if let Some((column, value)) = unique(task, &task.calls[one.place]) {
+            values.entry(column).or_default().insert(vec![value]);
+        }
     }
-    for (column, value) in &uniques {
-        let literal = soql::literal(value);
-        conditions.extend(literal.map(|literal| format!("{column} = {literal}")));
+    let view = task.view.clone().with(values.keys().cloned());
+    let select = format!("{} WHERE ", view.select());
+    let named: BTreeSet<RecordId> = duplicates.iter().flat_map(|one| one.named.clone()).collect();
+    let named: Vec<RecordId> = named.into_iter().collect();
+    let mut conditions: Vec<String> = chunks(&named, &select).map(by_ids).collect();
+    for (column, values) in values {
+        conditions.extend(find::conditions(&[column], &values, encoded(&select).len()));
     }
     let mut records = Vec::new();
-    // 25 conditions fit an address, whatever the unique values are (255 letters at most).
-    for some in conditions.chunks(if uniques.is_empty() { 3 } else { 10 }) {
-        let soql = format!("{} WHERE {}", view.select(), some.join(" OR "));
+    for condition in conditions {
+        let soql = format!("{select}{condition}");
         let found = task.org.rest.query(Rows::Live, &soql, task.until).await?;
         records.extend(task.org.rest.observed(&view, &found, Source::Read, task.until).await?);
     }
@@ -153,17 +163,13 @@ async fn holders(task: &Task<'_>, duplicates: &[Duplicate]) -> Result<Vec<Record
 
 fn holds(holder: &Record, unique: Option<&(Column, Value)>) -> bool {
     let Some((column, value)) = unique else { return false };
-    match (holder.observation.image.get(column), value) {
-        (Some(Value::Text(held)), Value::Text(sought)) => {
-            held.to_lowercase() == sought.trim().to_lowercase()
-        }
-        (held, sought) => held == Some(sought),
-    }
+    let held = holder.observation.image.get(column);
+    held.is_some_and(|held| find::is_equal(held, value))
 }
 
 /// Whether the record was made by this intent. Without markers, by a create of this link.
 fn is_ours(task: &Task<'_>, call: &Call, holder: &Record) -> bool {
-    if task.view.object.has(MARKER) {
+    if task.view.object.has_marker() {
         holder.observation.marker == Some(call.intent)
     } else {
         holder.observation.key == Some(call.link)

@@ -160,7 +160,7 @@ fn sign_in_refusals_pause_the_side() {
     assert_eq!(of_sign_in(400, "invalid_grant", "").class, FailureClass::Auth);
     assert_eq!(of_sign_in(401, "", "").class, FailureClass::Auth);
     assert_eq!(of_sign_in(400, "rate_limit_exceeded", "").class, FailureClass::Throttled);
-    assert_eq!(of_sign_in(503, "", "").class, FailureClass::Transient);
+    assert_eq!(of_sign_in(503, "", "").class, FailureClass::Unreachable);
 }
 
 /// What the platform and what stands before it are known to send instead of an error of its own.

@@ -181,6 +181,14 @@ async fn server() -> MockServer {
     server
 }
 
+/// A connector with a time limit of a second.
+fn hurried(server: &MockServer) -> duet_salesforce::Salesforce {
+    let section = json!({ "limits": { "timeout": "1s" }, "auth": { "flow": "client_credentials",
+        "login": server.uri(), "client_id": "c", "client_secret": "s" } });
+    let settings = duet_salesforce::Settings::parse(&section).expect("good settings");
+    duet_salesforce::Salesforce::new("crm".into(), settings, Arc::new(System)).expect("a connector")
+}
+
 #[tokio::test]
 async fn a_write_with_too_little_time_left_is_not_sent() {
     let server = server().await;
@@ -189,16 +197,35 @@ async fn a_write_with_too_little_time_left_is_not_sent() {
         .expect(0)
         .mount(&server)
         .await;
-    let section = json!({ "limits": { "timeout": "1s" }, "auth": { "flow": "client_credentials",
-        "login": server.uri(), "client_id": "c", "client_secret": "s" } });
-    let settings = duet_salesforce::Settings::parse(&section).unwrap();
-    let side = duet_salesforce::Salesforce::new("crm".into(), settings, Arc::new(System)).unwrap();
+    let side = hurried(&server);
     let id = RecordId::from("001000000000001AAA");
     let calls = vec![call(1, Some(&id), &[("Name", "a")])];
     let batch = Batch { op: Op::Update, path: WritePath::Batch, calls };
     let error = side.apply(&bare("Account"), &batch).await.unwrap_err();
     assert!(!error.sent, "{error:?}");
     assert!(["NO_TIME", "TIMEOUT"].contains(&error.failure.code.as_str()), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_pre_read_without_an_answer_leaves_nothing_unknown() {
+    let server = MockServer::start().await;
+    let ok = |body: Json| ResponseTemplate::new(200).set_body_json(body);
+    for (verb, at, answer) in [
+        ("POST", "/services/oauth2/token".to_owned(), token(&server, "t")),
+        ("GET", format!("{DATA}/sobjects/Account/describe"), ok(described())),
+        ("GET", format!("{DATA}/queryAll"), ok(json!({})).set_delay(Duration::from_secs(60))),
+    ] {
+        Mock::given(method(verb)).and(path(at)).respond_with(answer).mount(&server).await;
+    }
+    let side = hurried(&server);
+    let id = RecordId::from("001000000000001AAA");
+    for path in [WritePath::Batch, WritePath::Guarded] {
+        let calls = vec![call(1, Some(&id), &[("Name", "a")])];
+        let batch = Batch { op: Op::Update, path, calls };
+        let error = side.apply(&bare("Account"), &batch).await.unwrap_err();
+        assert_eq!(error.failure.code, "TIMEOUT");
+        assert_eq!((error.failure.class, error.sent), (FailureClass::Unreachable, false));
+    }
 }
 
 #[tokio::test]

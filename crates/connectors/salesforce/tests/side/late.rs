@@ -110,7 +110,7 @@ struct Scene {
     table: Table,
     side: Salesforce,
     collection: Collection,
-    _server: MockServer,
+    server: MockServer,
 }
 
 const A: &str = "001000000000001AAA";
@@ -139,7 +139,7 @@ async fn scene() -> Scene {
     let columns = side.describe(&collection).await.expect("a description").columns;
     let name = Column::from("Name");
     collection.columns.insert(name.clone(), columns[&name].clone());
-    Scene { table, side, collection, _server: server }
+    Scene { table, side, collection, server }
 }
 
 impl Scene {
@@ -306,4 +306,19 @@ async fn a_look_at_a_head_goes_far_back_at_once() {
     let head = detector.head().await.unwrap();
     assert_eq!(ids(&drain(&mut *detector).await), only(B));
     assert!(detector.reached(&head).await.unwrap());
+}
+
+/// What an administrator changes is heeded within ten minutes, without a description per call.
+#[tokio::test]
+async fn a_description_counts_for_ten_minutes() {
+    let scene = scene().await;
+    scene.table.put(A, START - 100, "a");
+    for (seconds, described) in [(0, 1), (599, 1), (1, 2), (599, 2)] {
+        scene.turn(seconds);
+        let read = scene.side.read(&scene.collection, &only(A)).await.expect("a read");
+        assert!(read[0].observation.version.is_some());
+        let requests = scene.server.received_requests().await.expect("they are recorded");
+        let asked = requests.iter().filter(|one| one.url.path().ends_with("/describe")).count();
+        assert_eq!(asked, described, "{seconds}");
+    }
 }

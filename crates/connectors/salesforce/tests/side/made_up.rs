@@ -124,6 +124,18 @@ async fn a_refused_sign_in_is_asked_once_for_all_who_wait() {
     }
 }
 
+/// Nobody can send anything then: the side as a whole waits.
+#[tokio::test]
+async fn a_sign_in_that_fails_makes_the_side_unreachable() {
+    let page = ResponseTemplate::new(200).set_body_raw("<html>maintenance</html>", "text/html");
+    for answer in [ResponseTemplate::new(500), ResponseTemplate::new(503), page] {
+        let server = MockServer::start().await;
+        mock(&server, "POST", "/services/oauth2/token", answer).await;
+        let error = side(&server).apply(&bare("Account"), &creates(1)).await.unwrap_err();
+        assert_eq!((error.failure.class, error.sent), (FailureClass::Unreachable, false));
+    }
+}
+
 #[tokio::test]
 async fn a_second_refusal_of_the_session_is_told() {
     let server = server().await;

@@ -6,6 +6,7 @@ mod creates;
 mod deletes;
 mod describe;
 mod detect;
+mod fields;
 mod halfway;
 mod late;
 mod made_up;

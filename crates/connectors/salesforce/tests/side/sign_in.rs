@@ -93,4 +93,5 @@ async fn a_slow_side_is_cut_off_in_time() {
     org.admin("faults", json!({ "latency_ms": 20_000 })).await;
     let error = side.ping().await.unwrap_err();
     assert_eq!((error.failure.code.as_str(), error.sent), ("TIMEOUT", false));
+    assert_eq!(error.failure.class, FailureClass::Unreachable);
 }

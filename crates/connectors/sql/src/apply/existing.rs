@@ -90,9 +90,8 @@ impl Work<'_> {
     fn compare(&self, call: &Call, row: Row, read_at: Stamp) -> Result<Row, Outcome> {
         let same = match (&call.expected, self.shape.capture) {
             (Some(expected), Some(_)) => row.is_at(expected),
-            // Nothing but its presence was asked for.
-            (None, Some(_)) => true,
-            (_, None) => self.holds(call, &row),
+            // No version was read, or there are none: the values stand in for it.
+            (None, Some(_)) | (_, None) => self.holds(call, &row),
         };
         if same {
             return Ok(row);
@@ -100,7 +99,8 @@ impl Work<'_> {
         Err(self.refused_as_found(FailureClass::Stale, "version", row, read_at))
     }
 
-    /// Without versions the values decide: every one that was decided on must still stand.
+    /// Without a version the values decide: every one that was decided on must still stand. Where
+    /// none was, nothing but presence is asked for.
     fn holds(&self, call: &Call, row: &Row) -> bool {
         let image = row.image(&self.shape, self.collection);
         let mut decided = call.expected_values.iter();

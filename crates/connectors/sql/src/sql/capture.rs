@@ -348,3 +348,18 @@ pub(crate) fn backlog(schema: &str) -> Sql {
         quoted(schema)
     ))
 }
+
+/// Every capture that is recorded, with how much is waiting and since when. As JSON, because the
+/// table of an older version has no `base`.
+pub(crate) fn recorded(schema: &str) -> Sql {
+    let s = quoted(schema);
+    Sql(format!(
+        "SELECT p.flow, p.side, p.name, p.version, p.relation::bigint AS relation,
+                COALESCE((to_jsonb(p) ->> 'base')::bigint, 0) AS base, w.backlog, w.age
+         FROM {s}.duet_capture p CROSS JOIN LATERAL (
+             SELECT count(*) AS backlog,
+                    (extract(epoch FROM clock_timestamp() - min(c.at)) * 1000000)::bigint AS age
+             FROM {s}.duet_change c WHERE c.flow = p.flow AND c.side = p.side) w
+         ORDER BY p.flow, p.side"
+    ))
+}

@@ -88,6 +88,53 @@ async fn several_flows_on_one_table_see_the_same_and_settle_apart() {
 }
 
 #[tokio::test]
+async fn what_a_renamed_flow_left_behind_is_told_and_can_be_taken_away() {
+    let shop = Shop::items().await;
+    shop.run("INSERT INTO items (title) VALUES ('a'), ('b')").await;
+    let renamed = [collection("goods", "items")];
+    let told = shop.side.capture_install(&renamed).await.expect("it can be installed");
+    let others = shop.side.capture_others(&renamed).await.expect("it can be told");
+    let [left] = others.as_slice() else { panic!("one is left: {others:?}") };
+    assert_eq!((left.flow.as_str(), left.side), ("items", Side::Right));
+    assert_eq!((left.collection.as_str(), left.installed, left.backlog), ("items", true, 2));
+    assert!(left.oldest.is_some() && left.base.is_some() && left.base != told[0].base);
+    assert!(
+        shop.side
+            .capture_others(&[renamed[0].clone(), shop.collection.clone()])
+            .await
+            .expect("it can be told")
+            .is_empty()
+    );
+    for _ in 0..2 {
+        shop.side.capture_remove_others(&others).await.expect("it can be removed");
+    }
+    shop.run("INSERT INTO items (title) VALUES ('c')").await;
+    assert_eq!(shop.ask::<i64>("SELECT count(*) FROM duet.duet_change").await, 1);
+    let status = shop.side.capture_status(&renamed).await.expect("it can be told");
+    assert!(status[0].installed && status[0].base == told[0].base);
+    shop.run("DROP TABLE items").await;
+    let others = shop.side.capture_others(&[]).await.expect("it can be told");
+    assert!(!others[0].installed, "its table is gone");
+    shop.side.capture_remove_others(&others).await.expect("it can be removed");
+    assert!(shop.ask::<bool>("SELECT to_regnamespace('duet') IS NULL").await);
+    assert!(shop.side.capture_others(&[]).await.expect("it can be told").is_empty());
+}
+
+#[tokio::test]
+async fn a_busy_table_is_told_as_busy_and_nothing_was_changed() {
+    let shop = Shop::bare(crate::rig::ITEMS, "items").await;
+    let before: String = shop.ask(INVENTORY).await;
+    let mut theirs = shop.pool.begin().await.expect("a transaction");
+    theirs.execute("INSERT INTO items (title) VALUES ('a')").await.expect("it is inserted");
+    let here = [shop.collection.clone()];
+    let refused = shop.side.capture_install(&here).await.expect_err("somebody writes");
+    assert_eq!((refused.failure.class, &*refused.failure.code), (FailureClass::Transient, "55P03"));
+    assert_eq!(shop.ask::<String>(INVENTORY).await, before);
+    theirs.rollback().await.expect("it is rolled back");
+    shop.side.capture_install(&here).await.expect("it can be installed");
+}
+
+#[tokio::test]
 async fn odd_names_in_odd_schemas() {
     let ddl = r#"CREATE SCHEMA "Web Shop"; CREATE TABLE "Web Shop"."Order ""Items"""
         ("Order-Id" int, "key" text, "seq" int, "it's" text, PRIMARY KEY ("Order-Id", "key"))"#;

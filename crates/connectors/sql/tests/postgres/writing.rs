@@ -7,7 +7,7 @@ use duet_core::retry::{Failure, FailureClass};
 use duet_core::value::Value;
 use duet_ports::connector::{Batch, Call, Connector};
 use duet_testkit::connector_contract::landed;
-use duet_testkit::servers::{Fault, proxy};
+use duet_testkit::servers::{Fault, Proxy, proxy};
 use serde_json::json;
 use sqlx::Executor;
 
@@ -69,6 +69,41 @@ async fn a_row_that_is_held_for_long_does_not_hold_up_its_neighbours() {
     assert_eq!(landed(&outcomes[0]).as_str(), "1");
     assert_eq!(landed(&outcomes[2]).as_str(), "3");
     theirs.rollback().await.expect("it is rolled back");
+}
+
+/// A short time limit leaves time for the neighbours all the same.
+#[tokio::test]
+async fn a_held_row_does_not_use_up_a_short_time_limit() {
+    let mut shop = Shop::items().await;
+    shop.side = connect(&shop.database, json!({ "limits": { "timeout": "2400ms" } }));
+    shop.run("INSERT INTO items (title) VALUES ('a'), ('b')").await;
+    let mut calls = Vec::new();
+    for number in 1..=2_u128 {
+        calls.push(shop.call(number, &number.to_string(), &[("title", Value::text("ours"))]).await);
+    }
+    let mut theirs = shop.pool.begin().await.expect("a transaction");
+    theirs.execute("SELECT 1 FROM items WHERE id = 1 FOR UPDATE").await.expect("it is held");
+    let outcomes = shop.send(Op::Update, calls).await;
+    assert_eq!(refused(&outcomes[0]).code, "55P03");
+    assert_eq!(landed(&outcomes[1]).as_str(), "2");
+    theirs.rollback().await.expect("it is rolled back");
+}
+
+#[tokio::test]
+async fn without_a_version_the_values_decide_beside_a_capture_too() {
+    let shop = Shop::items().await;
+    shop.run("INSERT INTO items (title, note) VALUES ('a', 'n')").await;
+    let call = shop.call(1, "1", &[("title", Value::text("ours"))]).await;
+    let unread = Call { expected: None, ..call };
+    shop.run("UPDATE items SET title = 'theirs'").await;
+    let outcome = shop.send(Op::Update, vec![unread.clone()]).await.remove(0);
+    assert_eq!(refused(&outcome).class, FailureClass::Stale);
+    assert_eq!(shop.read("1").await.image.get("title"), Some(&Value::text("theirs")));
+    shop.run("UPDATE items SET title = 'a'").await;
+    landed(&shop.send(Op::Update, vec![unread.clone()]).await[0]);
+    let expected_values = duet_core::image::Image::new();
+    let presence = Call { intent: intent(2), expected_values, ..unread };
+    landed(&shop.send(Op::Update, vec![presence]).await[0]);
 }
 
 #[tokio::test]
@@ -262,6 +297,40 @@ async fn a_server_that_is_not_there_is_told_as_unreachable() {
     assert!(!refused.sent);
 }
 
+/// A server that was failed over from takes no writes: the side as a whole waits, no record is
+/// blamed.
+#[tokio::test]
+async fn a_read_only_server_is_told_as_unreachable() {
+    let mut shop = Shop::items().await;
+    shop.run("INSERT INTO items (title) VALUES ('a')").await;
+    let update = shop.call(1, "1", &[("title", Value::text("ours"))]).await;
+    let name: String = shop.ask("SELECT current_database()::text").await;
+    shop.run(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
+    shop.side = connect(&shop.database, json!({}));
+    let create = creating(2, &[("title", Value::text("new"))]);
+    for (op, call) in [(Op::Update, update), (Op::Create, create)] {
+        let batch = Batch { op, path: WritePath::Guarded, calls: vec![call] };
+        let refused = shop.side.apply(&shop.collection, &batch).await.expect_err("it is read-only");
+        assert_eq!(refused.failure.code, "25006");
+        assert_eq!((refused.failure.class, refused.sent), (FailureClass::Unreachable, false));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_told_as_unreachable() {
+    let shop = Shop::items().await;
+    let (proxy, url) = proxied(&shop).await;
+    let side = connect(&shop.database, json!({ "url": url, "limits": { "timeout": "1s" } }));
+    side.ping().await.expect("it answers");
+    proxy.set(Fault::Delay(SOON));
+    let batch = Batch { op: Op::Create, path: WritePath::Guarded, calls: vec![creating(1, &[])] };
+    let read = side.read(&shop.collection, &["1".into()]).await.expect_err("it hangs");
+    let write = side.apply(&shop.collection, &batch).await.expect_err("it hangs");
+    for lost in [read, write] {
+        assert_eq!((lost.failure.class, lost.sent), (FailureClass::Unreachable, false));
+    }
+}
+
 #[tokio::test]
 async fn a_call_ends_at_its_time_limit() {
     let shop = Shop::items().await;
@@ -295,15 +364,22 @@ async fn a_commit_without_an_answer_is_of_unknown_outcome() {
     landed(&again.outcomes[0]);
 }
 
+/// A proxy before the server, and the database's address through it.
+async fn proxied(shop: &Shop) -> (Proxy, String) {
+    let target = shop.database.url().rsplit_once('@').expect("the address names a user").1;
+    let (server, name) = target.split_once('/').expect("the address names a database");
+    let proxy = proxy(server.parse().expect("an address")).await.expect("a port is free");
+    let url = format!("postgres://postgres@{}/{name}", proxy.address());
+    (proxy, url)
+}
+
 /// The answers are cut after ever more bytes, until one passes whole. Whatever was told, the table
 /// holds the record at most once, and not at all where it was told that nothing left.
 #[tokio::test]
 async fn a_connection_cut_at_any_byte_neither_repeats_nor_lies() {
     let shop = Shop::items().await;
-    let target = shop.database.url().rsplit_once('@').expect("the address names a user").1;
-    let (server, name) = target.split_once('/').expect("the address names a database");
-    let proxy = proxy(server.parse().expect("an address")).await.expect("a port is free");
-    let url = json!({ "url": format!("postgres://postgres@{}/{name}", proxy.address()) });
+    let (proxy, url) = proxied(&shop).await;
+    let url = json!({ "url": url });
     let calls = vec![creating(1, &[("title", Value::text("new"))])];
     let batch = Batch { op: Op::Create, path: WritePath::Guarded, calls };
     let mut unknown = 0;
@@ -321,7 +397,10 @@ async fn a_connection_cut_at_any_byte_neither_repeats_nor_lies() {
                 break;
             }
             Err(lost) if lost.sent => unknown += 1,
-            Err(lost) => assert_eq!(after, before, "it was written: {lost:?}"),
+            Err(lost) => {
+                assert_eq!(after, before, "it was written: {lost:?}");
+                assert_eq!(lost.failure.class, FailureClass::Unreachable, "{lost:?}");
+            }
         }
     }
     assert!(unknown < 200, "it ended with an answer");

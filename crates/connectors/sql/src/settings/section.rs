@@ -1,0 +1,120 @@
+//! Reads one table of settings key by key and tells what is missing, wrong or unknown in it.
+
+use super::Mistake;
+use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// What is left of a table; keys are taken out as they are read.
+pub(super) struct Section {
+    path: &'static str,
+    left: Map<String, Value>,
+    known: Vec<&'static str>,
+}
+
+impl Section {
+    /// A table: empty when it isn't there.
+    pub(super) fn open(
+        path: &'static str,
+        value: Option<&Value>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Section {
+        let left = match value {
+            None => Map::new(),
+            Some(Value::Object(map)) => map.clone(),
+            Some(_) => {
+                mistakes.push(Mistake { key: path.to_owned(), reason: "must be a table".into() });
+                Map::new()
+            }
+        };
+        Section { path, left, known: Vec::new() }
+    }
+
+    /// What a key holds, unread.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Value> {
+        self.known.push(key);
+        self.left.remove(key)
+    }
+
+    /// A text, if it is there.
+    pub(super) fn text(
+        &mut self,
+        key: &'static str,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<String> {
+        let value = self.take(key)?;
+        let text = value.as_str().map(str::to_owned);
+        if text.is_none() {
+            self.mistake(key, "must be a text", mistakes);
+        }
+        text
+    }
+
+    /// A whole number, if it is there.
+    pub(super) fn number(
+        &mut self,
+        key: &'static str,
+        allowed: RangeInclusive<u32>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<u32> {
+        let value = self.take(key)?;
+        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+        let number = number.filter(|number| allowed.contains(number));
+        if number.is_none() {
+            let (least, most) = (allowed.start(), allowed.end());
+            let reason = format!("must be a whole number from {least} to {most}");
+            self.mistake(key, &reason, mistakes);
+        }
+        number
+    }
+
+    /// A length of time above zero, if it is there.
+    pub(super) fn duration(
+        &mut self,
+        key: &'static str,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Option<Duration> {
+        let value = self.take(key)?;
+        let duration = value.as_str().and_then(parse_duration).filter(|found| !found.is_zero());
+        if duration.is_none() {
+            let reason = "must be a length of time such as \"500ms\", \"5s\" or \"1m\"";
+            self.mistake(key, reason, mistakes);
+        }
+        duration
+    }
+
+    /// A key that belongs to later work.
+    pub(super) fn later(&mut self, key: &str, mistakes: &mut Vec<Mistake>) {
+        if self.left.remove(key).is_some() {
+            self.mistake(key, "is not supported yet", mistakes);
+        }
+    }
+
+    pub(super) fn mistake(&self, key: &str, reason: &str, mistakes: &mut Vec<Mistake>) {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        let key = format!("{}{dot}{key}", self.path);
+        mistakes.push(Mistake { key, reason: reason.to_owned() });
+    }
+
+    /// Reports what nobody took.
+    pub(super) fn close(self, mistakes: &mut Vec<Mistake>) {
+        let known = self.known.join("`, `");
+        for key in self.left.keys() {
+            self.mistake(key, &format!("is no setting here; there are `{known}`"), mistakes);
+        }
+    }
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let split = text.find(|letter: char| !letter.is_ascii_digit())?;
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).map(Duration::from_millis)
+}
