@@ -341,7 +341,12 @@ pub const FIELD: &[Key] = &[
     key("min", "number", "none", "With `counter`: least value."),
     key("max", "number", "none", "With `counter`: greatest value."),
     key("on_min", "`flag`", "flag", "With `min`: a counter would fall below it."),
-    key("on_backward", "`flag`", "flag", "With `progress`: a step back."),
+    key(
+        "on_backward",
+        "`flag`",
+        "flag",
+        "With `progress`: a step back, also of one side alone; unless `otherwise` decides.",
+    ),
     key("on_too_long", "`flag`", "flag", "A text longer than the other side holds."),
     key("same_change", "`accept`, `review`", "accept", "Both sides made the same change."),
     key("propagate_null", "true, false", "true", "Clearing it clears the other side."),

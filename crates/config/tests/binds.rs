@@ -1,14 +1,15 @@
 //! The sample bound to its sides: what was read is what the core can decide with.
 
+mod facts;
+
 use duet_config::{Code, Project, load};
-use duet_core::bind::{BindKind, Rights, SideFacts, bind, examine, refuse_shared_writes};
+use duet_core::bind::{BindKind, SideFacts, bind, examine, refuse_shared_writes};
 use duet_core::facts::Parent;
 use duet_core::id::{Column, LinkId};
 use duet_core::mapping;
 use duet_core::side::{Both, Side};
 use duet_core::spec::{Canon, ColumnSpec, FieldSpec, FlowSpec, PathClass};
 use duet_core::value::{Value, ValueType};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 const SIDES: &str = include_str!("sides.txt");
@@ -21,21 +22,6 @@ fn project() -> Project {
         other => Some(format!("value of {other}")),
     })
     .expect("the sample loads")
-}
-
-fn empty(key: &str) -> SideFacts {
-    SideFacts {
-        columns: BTreeMap::new(),
-        key: vec![key.into()],
-        unique: Vec::new(),
-        key_column: None,
-        guarded: PathClass::K3s,
-        batch: PathClass::K1p,
-        grain_us: 1_000_000,
-        skew_us: 0,
-        undelete: false,
-        may: Rights { create: true, update: true, delete: true },
-    }
 }
 
 fn kind(name: &str) -> ValueType {
@@ -64,7 +50,7 @@ fn column(shape: &str, flags: &str) -> ColumnSpec {
 
 /// The sides of a flow, from `sides.txt`.
 fn sides(flow: &str) -> Both<SideFacts> {
-    let mut both = Both::new(empty("Id"), empty("id"));
+    let mut both = Both::new(facts::empty("Id"), facts::empty("id"));
     let mut here = None;
     for line in SIDES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some((name, side)) = line.strip_prefix("= ").and_then(|rest| rest.split_once(' ')) {

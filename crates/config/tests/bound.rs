@@ -1,8 +1,10 @@
 //! What only shows on the sides: one wrong pair of flow and sides for every code of binding, each
 //! told with its place and what to do. What binds rightly stands in `binds.rs`.
 
+mod facts;
+
 use duet_config::{Code, Mistake, Source, parse};
-use duet_core::bind::{Rights, SideFacts, examine};
+use duet_core::bind::{SideFacts, examine};
 use duet_core::id::Column;
 use duet_core::side::Both;
 use duet_core::spec::{Canon, ColumnSpec, PathClass};
@@ -50,18 +52,7 @@ fn column(kind: ValueType) -> ColumnSpec {
 
 fn side(key: &str, columns: &[(&str, ValueType)], unique: &str) -> SideFacts {
     let columns = columns.iter().map(|(name, kind)| (Column::new(*name), column(*kind)));
-    SideFacts {
-        columns: columns.collect(),
-        key: vec![key.into()],
-        unique: vec![unique.into()],
-        key_column: None,
-        guarded: PathClass::K3s,
-        batch: PathClass::K1p,
-        grain_us: 1_000_000,
-        skew_us: 0,
-        undelete: false,
-        may: Rights { create: true, update: true, delete: true },
-    }
+    SideFacts { columns: columns.collect(), unique: vec![unique.into()], ..facts::empty(key) }
 }
 
 /// Sides that the project fits.

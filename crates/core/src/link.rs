@@ -95,6 +95,9 @@ pub struct Memory {
     /// Writes refused one after another because the record had moved on; a backoff grows with it.
     #[serde(skip_serializing_if = "is_zero")]
     pub stale: u32,
+    /// Per side, when its next write may leave after so many of these.
+    #[serde(skip_serializing_if = "is_nowhere")]
+    pub not_before: Both<Option<Stamp>>,
     /// The values kept back (rows F8, P4), as told to the store; by field, in the flow's order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub field_errors: Vec<FieldError>,
@@ -102,6 +105,10 @@ pub struct Memory {
 
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+fn is_nowhere(both: &Both<Option<Stamp>>) -> bool {
+    both.left.is_none() && both.right.is_none()
 }
 
 /// A parent's record that a link waits for.

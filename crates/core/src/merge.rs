@@ -192,6 +192,23 @@ fn progress(
     values.iter().max_by_key(|value| place(value)).cloned().ok_or(Unmergeable::Kind)
 }
 
+/// Whether a side that moved alone took a step that the path forbids: back, or to a value beside the
+/// path from where that may not be reached. Values that the path doesn't know forbid nothing.
+#[must_use]
+pub fn forbids(kind: &MergeKind, from: &Value, to: &Value) -> bool {
+    let MergeKind::Progress { path, also } = kind else { return false };
+    let place = |value: &Value| path.iter().position(|step| step == value);
+    let beside = |value: &Value| also.iter().find(|(one, _)| one == value);
+    match (place(from), place(to)) {
+        (Some(from), Some(to)) => to < from,
+        (None, Some(_)) => false,
+        (known, None) => {
+            let known = known.is_some() || beside(from).is_some();
+            known && from != to && beside(to).is_some_and(|(_, origins)| !origins.contains(from))
+        }
+    }
+}
+
 /// The least of a declared order.
 fn strictest(order: &[Value], values: &[Value]) -> Result<Value, Unmergeable> {
     let places: Option<Vec<usize>> =

@@ -114,9 +114,6 @@ pub struct Observation {
     /// Per column, when it changed, where the side tells (an interval's upper end).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub column_stamps: BTreeMap<Column, Stamp>,
-    /// The stamp of the version before this one, if known: the lower end of an unlisted column's
-    /// change interval (3.4).
-    pub previous_at: Option<Stamp>,
     /// Who made the last change.
     #[serde(default)]
     pub actor: Actor,

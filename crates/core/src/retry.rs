@@ -59,6 +59,8 @@ pub const BACKOFF_MAX_US: i64 = 3_600 * Stamp::SECOND;
 pub const AGE_MAX_US: i64 = 24 * 3_600 * Stamp::SECOND;
 /// Answers that make no sense, until the call is left to a person.
 pub const POISON_TRIES: u32 = 5;
+/// Writes refused as stale, one after another, that are planned again at once (correctness, 4.6).
+pub const STALE_AT_ONCE: u32 = 5;
 /// Tries after which two records are taken to wait for each other's unique value (P7).
 pub const EXCHANGE_TRIES: u32 = 3;
 /// How long a side that was not asked to wait longer is left alone.
@@ -156,6 +158,17 @@ fn retry_or_park(tried: Tried) -> Treatment {
         return Treatment::Park;
     }
     Treatment::Retry { after_us: backoff_us(tried) }
+}
+
+/// How long a write waits after so many of its record were refused as stale one after another: it
+/// moves on so fast, or a program of its side changes it as we write, that trying at once only adds
+/// load. The wait is that of passing failures, counted from the first refusal that isn't free.
+#[must_use]
+pub fn stale_wait_us(refused: u32, tried: Tried) -> i64 {
+    match refused.saturating_sub(STALE_AT_ONCE) {
+        0 => 0,
+        attempts => backoff_us(Tried { attempts, ..tried }),
+    }
 }
 
 fn pause_us(failure: &Failure, tried: Tried) -> i64 {

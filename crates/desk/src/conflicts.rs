@@ -6,6 +6,7 @@ use crate::error::DeskError;
 use crate::shown;
 use duet_core::conflict::{Choice, Conflict, ConflictKind, Resolution, Scope};
 use duet_core::id::{FieldName, RecordId};
+use duet_core::link::{Link, Phase};
 use duet_core::side::{Both, Side};
 use duet_core::spec::FlowSpec;
 use duet_core::stamp::Stamp;
@@ -111,6 +112,9 @@ impl Desk {
             return Err(DeskError::Over { what: "conflict", id: seen.id.clone() });
         }
         fits(&row, &choice)?;
+        if let Choice::LinkWith(record) = &choice {
+            self.is_free(&row, record).await?;
+        }
         let choice = typed_like(&row, choice)?;
         let at = self.clock.now();
         let resolution = Resolution { choice, seen: row.seen.clone(), by: by.to_owned(), note, at };
@@ -130,6 +134,24 @@ impl Desk {
             }
         }
         made
+    }
+
+    /// Whether a record can become the partner, as far as it shows here; the decision looks again
+    /// (H5). A record belongs to one link for as long as that link keeps it.
+    async fn is_free(&self, conflict: &Conflict, record: &RecordId) -> Result<(), DeskError> {
+        let Some(own) =
+            Side::BOTH.into_iter().find(|side| conflict.sides.get(*side).record.is_some())
+        else {
+            return Ok(());
+        };
+        let side = own.other();
+        let found = self.store.find_link(&conflict.flow, Some(side), record).await?;
+        let Some(id) = found.filter(|id| *id != conflict.link) else { return Ok(()) };
+        let Some(detail) = self.store.link_detail(id, 0).await? else { return Ok(()) };
+        let present = detail.link.record.get(side).as_ref() == Some(record);
+        let Some(why) = kept_by(&detail.link).filter(|_| present) else { return Ok(()) };
+        let choice = format!("{}/{side}:{record}", conflict.flow);
+        Err(DeskError::BadChoice { choice, why: format!("{why}; choose --create or --leave") })
     }
 
     fn shown(&self, conflict: &Conflict) -> Shown {
@@ -179,6 +201,21 @@ fn shown_value(
     reveal: bool,
 ) -> String {
     spec.map_or_else(|| shown::text(value), |spec| shown::field_text(spec, field, value, reveal))
+}
+
+/// Why a link doesn't give up its records.
+fn kept_by(link: &Link) -> Option<&'static str> {
+    let whole = link.record.left.is_some() && link.record.right.is_some();
+    match link.phase {
+        Phase::Unlinked => {
+            Some("it was taken apart from its partner and still belongs to that link")
+        }
+        Phase::Tombstoned => Some("its link remembers it as deleted"),
+        Phase::Unmatched | Phase::Matching | Phase::Linking | Phase::Linked | Phase::Frozen => {
+            whole.then_some("it has a partner already")
+        }
+        Phase::Joined => None,
+    }
 }
 
 fn record_name(conflict: &Conflict) -> String {
@@ -241,5 +278,41 @@ fn fits(conflict: &Conflict, choice: &Choice) -> Result<(), DeskError> {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn link(phase: Phase, right: Option<&str>) -> Link {
+        Link {
+            id: serde_json::from_value(json!("00000000-0000-0000-0000-000000000001"))
+                .expect("an id"),
+            flow: "customers".into(),
+            rev: 1,
+            phase,
+            record: Both::new(Some("001".into()), right.map(RecordId::from)),
+            aliases: Vec::new(),
+            synced_at: None,
+            synced: Both::default(),
+            due_at: None,
+            waits: 0,
+            created_at: Stamp(0),
+            memory: duet_core::link::Memory::default(),
+        }
+    }
+
+    #[test]
+    fn only_a_record_without_a_partner_can_be_chosen_as_one() {
+        let why = |phase, right| kept_by(&link(phase, right)).unwrap_or_default();
+        assert_eq!(why(Phase::Unmatched, None), "");
+        assert_eq!(why(Phase::Matching, None), "");
+        assert!(why(Phase::Linked, Some("C1")).contains("partner already"));
+        assert!(why(Phase::Frozen, Some("C1")).contains("partner already"));
+        assert!(why(Phase::Unlinked, Some("C1")).contains("taken apart"));
+        assert!(why(Phase::Unlinked, None).contains("taken apart"));
+        assert!(why(Phase::Tombstoned, Some("C1")).contains("deleted"));
     }
 }

@@ -44,6 +44,17 @@ fn every_change_comes_back_unchanged() {
 }
 
 #[test]
+fn what_an_older_version_told_besides_is_passed_over() {
+    let change = |told: Value| serde_json::from_value::<ChangeV1>(told).expect("a change");
+    let Body::Changes { changes } = read(&examples(&load())[0]).body else { panic!("changes") };
+    let now: Value = serde_json::from_str(changes[0].get()).expect("JSON");
+    let mut older = now.clone();
+    older["seen"]["previous_at"] = json!(1_795_301_990_000_000_i64);
+    assert!(older["seen"]["read_at"].is_i64(), "an observation");
+    assert_eq!(change(older), change(now));
+}
+
+#[test]
 fn every_kind_has_an_example_that_meets_the_schema() {
     let schema = load();
     let kinds: Vec<_> = examples(&schema).iter().map(|one| read(one).body.kind()).collect();

@@ -120,6 +120,7 @@ fn document((status, configured): &Line) -> serde_json::Value {
         "collection": status.collection,
         "configured": configured,
         "installed": status.installed,
+        "older": status.older,
         "version": status.version,
         "newest": status.newest,
         "backlog": status.backlog,
@@ -143,10 +144,11 @@ fn text(lines: &[Line]) -> String {
 }
 
 fn row((status, configured): &Line) -> Vec<String> {
-    let capture = match (configured, status.installed) {
-        (false, _) => "not configured",
-        (true, true) => "installed",
-        (true, false) => "not installed",
+    let capture = match (configured, status.installed, status.older) {
+        (false, _, _) => "not configured",
+        (true, false, _) => "not installed",
+        (true, true, true) => "older, install again",
+        (true, true, false) => "installed",
     };
     vec![
         status.flow.to_string(),
@@ -169,6 +171,7 @@ mod tests {
             side: Side::Right,
             collection: "items".into(),
             installed: base.is_some(),
+            older: false,
             version: None,
             newest: 2,
             base,

@@ -24,7 +24,7 @@ use duet_ports::connector::{
     Collection, ConnectorError, Detected, Detector, Position, Reading, Record,
 };
 use duet_ports::envelope::WhatV1;
-use position::Place;
+use position::{DAY_US, Place, second, up_to_date};
 use seen::Seen;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +38,10 @@ const LOOK_BACK_US: i64 = 600 * Stamp::SECOND;
 const LOOK_BACK_EVERY_US: i64 = 60 * Stamp::SECOND;
 /// How far before a position a predecessor's last look may have begun: a minute, and a cycle's time.
 const PREDECESSOR_US: i64 = 2 * LOOK_BACK_EVERY_US;
+/// The oldest position that can be read from. The platform keeps deleted rows, which `queryAll` shows,
+/// for 15 days (Salesforce Help, "View, Restore, and Manage the Recycle Bin"); a day is left for the
+/// clocks and for the reading itself.
+const KEPT_US: i64 = 14 * DAY_US;
 /// Rows of one query: what one answer of the platform holds.
 const ROWS_MAX: usize = 2_000;
 /// Records fetched by id at once.
@@ -65,6 +69,8 @@ struct Newest {
     records: Vec<Record>,
     end: Option<Mark>,
     full: bool,
+    /// When it was asked for, by the side's clock.
+    asked_at: Stamp,
 }
 
 /// A detector over one object.
@@ -97,11 +103,18 @@ impl Poller {
         from: Option<&Position>,
     ) -> Result<Poller, ConnectorError> {
         let place = match from {
-            Some(position) => Place::parse(position).ok_or_else(|| {
-                let why = "not a position of this source, or one of another version";
-                ConnectorError::lost_position(org.rest.connection.clone(), why)
-            })?,
-            None => Place::at(newest(&org, &collection).await?),
+            Some(position) => {
+                let place = Place::parse(position).ok_or_else(|| {
+                    let why = "not a position of this source, or one of another version";
+                    ConnectorError::lost_position(org.rest.connection.clone(), why)
+                })?;
+                still_kept(&org, &place.mark)?;
+                place
+            }
+            None => {
+                let (newest, asked_at) = newest(&org, &collection).await?;
+                Place::at(up_to_date(newest, asked_at))
+            }
         };
         let opened = org.rest.clock.local();
         let looked_from = place.mark.at.plus(-PREDECESSOR_US);
@@ -225,7 +238,7 @@ impl Poller {
         let mut records = self.seen.suspects(rows);
         self.org.rest.mark_outside(&view, &mut records, until).await?;
         let full = found.rows.len() >= ROWS_MAX;
-        Ok(Newest { records, end: last_mark(&found), full })
+        Ok(Newest { records, end: last_mark(&found), full, asked_at: found.sent_at })
     }
 
     /// The page is handed out: only now its end counts as read.
@@ -233,6 +246,9 @@ impl Poller {
         let page = std::mem::take(&mut self.page);
         if let Some(end) = &page.end {
             self.read = self.read.clone().max(end.clone());
+        }
+        if !page.full {
+            self.read = up_to_date(self.read.clone(), page.asked_at);
         }
         self.stage = match page.end.filter(|_| page.full) {
             Some(end) => Stage::Newest { after: end },
@@ -280,6 +296,7 @@ impl Detector for Poller {
     async fn detect(&mut self, limit: usize) -> Result<Reading, ConnectorError> {
         let until = self.org.rest.deadline();
         if matches!(self.stage, Stage::Idle) {
+            still_kept(&self.org, &self.read)?;
             self.begin();
         }
         loop {
@@ -307,7 +324,7 @@ impl Detector for Poller {
 
     /// Every change committed before is seen by the next whole cycle that looks far back.
     async fn head(&mut self) -> Result<Position, ConnectorError> {
-        let mark = newest(&self.org, &self.collection).await?;
+        let (mark, _) = newest(&self.org, &self.collection).await?;
         self.looked_back = None;
         Ok(Place { mark, cycle: Some((self.opened, self.begun)) }.position())
     }
@@ -335,22 +352,27 @@ fn last_mark(found: &Found) -> Option<Mark> {
     Some(Mark { at: View::stamps(row)?.system, id: row_id(row)?.to_string() })
 }
 
-/// The place of the newest record; of an empty object, now.
-async fn newest(org: &Org, collection: &Collection) -> Result<Mark, ConnectorError> {
+/// A deletion before the oldest row in the bin left nothing to be read.
+fn still_kept(org: &Org, read: &Mark) -> Result<(), ConnectorError> {
+    if read.at >= org.rest.clock.now().plus(-KEPT_US) {
+        return Ok(());
+    }
+    let why = "the position is older than what the recycle bin keeps: deletions may be missed";
+    Err(ConnectorError::lost_position(org.rest.connection.clone(), why))
+}
+
+/// The place of the newest record, of an empty object now; and when it was asked for.
+async fn newest(org: &Org, collection: &Collection) -> Result<(Mark, Stamp), ConnectorError> {
     let until = org.rest.deadline();
     let object = org.objects.known(&org.rest, &collection.name, until).await?;
     let order = "ORDER BY SystemModstamp DESC, Id DESC LIMIT 1";
     let soql = format!("SELECT Id, SystemModstamp FROM {} {order}", object.name);
     let found = org.rest.query(Rows::All, &soql, until).await?;
-    Ok(last_mark(&found).unwrap_or_else(|| second(found.sent_at)))
+    let mark = last_mark(&found).unwrap_or_else(|| second(found.sent_at));
+    Ok((mark, found.sent_at))
 }
 
 /// The place so long before a stamp.
 fn before(stamp: Stamp, micros: i64) -> Mark {
     second(Stamp(stamp.plus(-micros).0.max(0)))
-}
-
-/// The place before every record of a second: stamps have whole ones.
-fn second(at: Stamp) -> Mark {
-    Mark { at: Stamp(at.0 - at.0.rem_euclid(Stamp::SECOND)), id: String::new() }
 }

@@ -18,6 +18,7 @@ impl Case<'_> {
     pub(super) fn confirm(&mut self, intent: &Intent, record: Option<&RecordId>) {
         self.settle(intent, IntentState::Confirmed, None);
         self.now.link.memory.stale = 0;
+        self.now.link.memory.not_before = Both::default();
         if intent.op == Op::Create {
             self.confirm_create(intent, record);
         }

@@ -7,7 +7,7 @@ use super::case::{Case, Draft};
 use super::outcome::Settled;
 use super::parents::Way;
 use super::parties::{Party, Situation, Who, counts};
-use super::strategy::{Collision, settle};
+use super::strategy::{Collision, is_step_back, settle};
 use crate::agreed::{AgreedField, Origin};
 use crate::conflict::{ConflictKind, ConflictState, Decider, Scope};
 use crate::id::Row;
@@ -72,6 +72,9 @@ impl Case<'_> {
         }
         match self.situation(field, &agreed) {
             Situation::Calm => self.calm(field),
+            Situation::One(party) if is_step_back(field, &agreed.trunk, &party) => {
+                self.step_back(field, &party);
+            }
             Situation::One(party) => self.one_moved(field, &party),
             Situation::Same(parties) => {
                 let value = parties[0].value.clone();
@@ -102,6 +105,16 @@ impl Case<'_> {
         let parties = [party.clone()];
         self.fold(field, &parties, &party.value, origin(side), Some(party.changed), party.by);
         self.say(field, row, &format!("only {side} moved"), &format!("trunk := {side}"));
+    }
+
+    /// F5f: nobody goes back silently, not even without a rival.
+    fn step_back(&mut self, field: &FieldSpec, party: &Party) {
+        let Who::Side(side) = party.who else { return };
+        let scope = Scope::Field(field.name.clone());
+        let open = ConflictState::Open;
+        self.open_conflict(ConflictKind::IllegalTransition, scope, open, None);
+        let rule = format!("merge progress would go back: {side} alone");
+        self.say(field, "F5f", &rule, "held for a person");
     }
 
     /// F6, F7, F10: moves that never reach the trunk. Whether the field is done with.

@@ -4,6 +4,7 @@
 
 use super::case::Case;
 use super::parties::Situation;
+use super::strategy::is_step_back;
 use crate::agreed::{AgreedField, Origin};
 use crate::conflict::{CloseReason, Conflict, ConflictKind, ConflictState, Decider, Scope};
 use crate::id::ConflictId;
@@ -48,6 +49,7 @@ impl Case<'_> {
             ConflictKind::OneWayEdit | ConflictKind::Oscillation => {
                 calm.then_some(CloseReason::Dissolved)
             }
+            ConflictKind::IllegalTransition if self.still_back(field, agreed) => None,
             ConflictKind::BothChanged
             | ConflictKind::FirstLinkDiffers
             | ConflictKind::DeleteUpdate
@@ -66,6 +68,17 @@ impl Case<'_> {
                 Situation::Same(_) => Some(CloseReason::Converged),
                 Situation::Differ(_) | Situation::Unmapped(..) => None,
             },
+        }
+    }
+
+    /// Whether one side alone still holds a step that the field's path forbids.
+    fn still_back(&self, field: &FieldSpec, agreed: &AgreedField) -> bool {
+        match self.situation(field, agreed) {
+            Situation::One(party) => is_step_back(field, &agreed.trunk, &party),
+            Situation::Calm
+            | Situation::Same(_)
+            | Situation::Differ(_)
+            | Situation::Unmapped(..) => false,
         }
     }
 

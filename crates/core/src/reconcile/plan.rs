@@ -78,6 +78,8 @@ impl Case<'_> {
         intent.carries = draft.carries;
         intent.failure = draft.failure;
         intent.why = draft.why;
+        let not_before = *self.now.link.memory.not_before.get(side);
+        intent.due_at = intent.due_at.max(not_before);
         if failed {
             intent.state = IntentState::Parked;
             intent.due_at = None;

@@ -6,11 +6,8 @@ use super::case::{Answer, Case};
 use crate::conflict::{ConflictKind, ConflictState, Scope};
 use crate::id::FieldName;
 use crate::intent::{Found, Intent, IntentState, Op};
-use crate::retry::{Failure, FailureClass, Treatment, Tried, treatment};
+use crate::retry::{Failure, FailureClass, Treatment, Tried, stale_wait_us, treatment};
 use crate::stamp::Stamp;
-
-/// Writes refused as stale that are planned again at once; then they wait, longer each time.
-const STALE_AT_ONCE: u32 = 5;
 
 impl Case<'_> {
     pub(super) fn write_refused(
@@ -83,12 +80,14 @@ impl Case<'_> {
     /// The record moved on: joined if the side showed it, else read; then decided again.
     fn decide_again(&mut self, intent: &Intent, failure: &Failure, observed: Option<&Found>) {
         self.settle(intent, IntentState::Refused, Some(failure.clone()));
-        let stale = &mut self.now.link.memory.stale;
-        *stale = stale.saturating_add(1);
-        let wait = i64::from(stale.saturating_sub(STALE_AT_ONCE).min(60)) * Stamp::SECOND;
+        let now = self.now.as_of;
+        let memory = &mut self.now.link.memory;
+        memory.stale = memory.stale.saturating_add(1);
+        let wait = stale_wait_us(memory.stale, Tried::of(intent, now));
+        *memory.not_before.get_mut(intent.side) = (wait > 0).then(|| now.plus(wait));
         match observed {
             Some(found) => self.seen(intent.side, &found.record, &found.observation),
-            None => self.ask(intent.side, self.now.as_of.plus(wait)),
+            None => self.ask(intent.side, now),
         }
     }
 

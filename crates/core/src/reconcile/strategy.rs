@@ -7,10 +7,10 @@ use super::parties::{Party, Who, terms};
 use crate::agreed::Origin;
 use crate::conflict::ConflictKind;
 use crate::interval::{Interval, UNKNOWN, after};
-use crate::merge::{Unmergeable, combine};
+use crate::merge::{Unmergeable, combine, forbids};
 use crate::observation::ActorClass;
 use crate::side::Side;
-use crate::spec::{MergeKind, Strategy, Tie};
+use crate::spec::{FieldSpec, MergeKind, Strategy, Tie};
 use crate::stamp::Stamp;
 use crate::value::Value;
 
@@ -136,6 +136,15 @@ fn merged(kind: &MergeKind, otherwise: &Strategy, collision: &Collision<'_>) -> 
         },
         Err(why) => fallen_back(kind, why, settle(otherwise, collision)),
     }
+}
+
+/// Whether a side that moved alone took a step that its path forbids, so that a person decides.
+/// Where the flow names another rule for values that don't combine, the only one counts (F2, F3).
+pub(super) fn is_step_back(field: &FieldSpec, trunk: &Value, moved: &Party) -> bool {
+    let Strategy::Merge { kind, otherwise } = &field.strategy else { return false };
+    field.direction.owner().is_none()
+        && **otherwise == Strategy::ManualReview
+        && forbids(kind, trunk, &moved.value)
 }
 
 /// F5e, F5f: the values don't combine, so `otherwise` decided.

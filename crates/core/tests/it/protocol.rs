@@ -6,9 +6,10 @@ use super::support::{World, link_id};
 use duet_core::agreed::Agreed;
 use duet_core::facts::Event;
 use duet_core::id::{FieldName, RecordId};
-use duet_core::intent::{Intent, IntentState, Op, Outcome, Receipt, WritePath};
+use duet_core::intent::{Found, Intent, IntentState, Op, Outcome, Receipt, WritePath};
 use duet_core::observation::Observation;
-use duet_core::retry::FailureClass;
+use duet_core::retry::{BACKOFF_MAX_US, BACKOFF_MIN_US, FailureClass, STALE_AT_ONCE};
+use duet_core::side::Both;
 use duet_core::side::Side::{self, Left, Right};
 use duet_core::spec::{MergeKind, PathClass, Strategy};
 use duet_core::stamp::Stamp;
@@ -312,6 +313,42 @@ fn r32_a_failed_version_check_decides_again_on_what_is_there() {
     assert_eq!(link.conflicts.len(), 1, "both changed: a person decides");
     assert!(write(&world, Right).is_none());
     assert_eq!(world.sides.value(Right, "C1", "name"), Some(&text("Acme Ltd")));
+}
+
+#[test]
+fn writes_refused_as_stale_again_and_again_wait_longer_and_longer() {
+    for shown in [false, true] {
+        let mut world = one_write();
+        let mut waits = Vec::new();
+        for _ in 0..40 {
+            let due = write(&world, Right).and_then(|one| one.due_at).expect("it is planned");
+            world.sides.pass_until(due);
+            let sent = world.send(link_id(1), Right, true).expect("sent");
+            let record = RecordId::from("C1");
+            let observation = world.sides.observe(Right, &record);
+            let observed = shown.then(|| Box::new(Found { record, rule: None, observation }));
+            let failure = failure(FailureClass::Stale);
+            receive(&mut world, &sent, Outcome::Refused { failure, observed });
+            let planned = write(&world, Right).expect("it is planned again");
+            waits.push(planned.due_at.expect("it has a time").0 - world.sides.now().0);
+        }
+        let (at_once, later) = waits.split_at(STALE_AT_ONCE as usize);
+        assert!(at_once.iter().all(|wait| *wait <= 0), "shown {shown}: {at_once:?}");
+        for (tries, wait) in later.iter().enumerate() {
+            let most = (BACKOFF_MIN_US << tries.min(12)).min(BACKOFF_MAX_US);
+            assert!((BACKOFF_MIN_US..=most).contains(wait), "shown {shown}: {later:?}");
+        }
+        assert!(later.iter().sum::<i64>() > 10 * BACKOFF_MIN_US * 60, "{later:?}");
+        // A later edit waits as long; what lands ends the waits.
+        let due = write(&world, Right).and_then(|one| one.due_at);
+        world.sides.edit(Left, "A1", &[("name", text("Acme SE"))]);
+        world.see(9, Left, "A1");
+        assert_eq!(write(&world, Right).and_then(|one| one.due_at), due);
+        world.sides.pass_until(due.expect("it has a time"));
+        world.settle();
+        assert_eq!(world.link(1).link.memory.not_before, Both::default());
+        assert_eq!(world.sides.value(Right, "C1", "name"), Some(&text("Acme SE")));
+    }
 }
 
 #[test]

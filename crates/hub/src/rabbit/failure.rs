@@ -5,6 +5,7 @@ use duet_ports::hub::HubError;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::{Error, ErrorKind};
 use std::borrow::Cow;
+use std::fmt;
 
 /// Why a connection is not usable: kept by its line and told to every caller meanwhile.
 #[derive(Clone, Debug)]
@@ -42,6 +43,21 @@ impl Failure {
     }
 }
 
+/// One line for the log: what was tried and why it failed. An error of lapin tells its own causes.
+impl fmt::Display for Failure {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Lost(what, None) => write!(to, "could not {what}"),
+            Failure::Lost(what, Some(cause)) => write!(to, "could not {what}: {cause}"),
+            Failure::Blocked(reason) => write!(to, "blocked by the broker: {reason}"),
+            Failure::Mismatch { queue, detail } => {
+                write!(to, "queue {queue} exists with other settings: {detail}")
+            }
+            Failure::Missing(queue) => write!(to, "there is no queue {queue}"),
+        }
+    }
+}
+
 impl From<Failure> for HubError {
     fn from(failure: Failure) -> HubError {
         match failure {
@@ -68,5 +84,20 @@ pub(super) fn soft(error: &Error) -> Option<(AMQPSoftError, String)> {
         },
         // The rest never comes from the broker.
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn a_lost_connection_is_told_in_one_short_line() {
+        let refused = io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused");
+        let told = Failure::lost("connect to broker:5672", Some(refused.into())).to_string();
+        assert_eq!(told, "could not connect to broker:5672: IO error: connection refused");
+        let told = Failure::lost("keep the connection", None).to_string();
+        assert_eq!(told, "could not keep the connection");
     }
 }

@@ -118,7 +118,7 @@ impl Keeper {
             let pause = backoff.pause(&*self.entropy);
             tracing::warn!(
                 purpose = self.purpose,
-                cause = ?failure,
+                cause = %failure,
                 pause_ms = pause.as_millis(),
                 "the connection to the hub is down, trying again"
             );

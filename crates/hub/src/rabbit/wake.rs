@@ -55,7 +55,7 @@ impl Waker {
                     self.gone.store(true, Ordering::Relaxed);
                 }
             }
-            Err(failure) => tracing::debug!(cause = ?failure, "wake-ups dropped"),
+            Err(failure) => tracing::debug!(cause = %failure, "wake-ups dropped"),
         }
     }
 

@@ -118,6 +118,24 @@ async fn a_successor_repeats_what_was_not_settled() {
 }
 
 #[tokio::test]
+async fn a_position_older_than_the_recycle_bin_is_lost() {
+    let org = Org::start().await;
+    let collection = org.accounts(&["Name"]).await;
+    let days = |days: i64| org.side.now().plus_seconds(-days * 24 * 3_600);
+    let at = |at: Stamp| Position(json!({ "at": at }).to_string());
+    let old = org.side.detector(&collection, Some(&at(days(15)))).await.err().expect("too old");
+    assert!(old.is_lost_position(), "a scan finds what was deleted: {old}");
+    let mut kept = org.side.detector(&collection, Some(&at(days(13)))).await.unwrap();
+    let mut told = None;
+    while let Some(position) = kept.detect(10).await.unwrap().position {
+        told = Some(position);
+    }
+    // Nobody changed anything, yet the place is not left to grow too old.
+    let told: serde_json::Value = serde_json::from_str(&told.expect("a position").0).unwrap();
+    assert!(told["at"].as_i64() >= Some(days(2).0), "{told}");
+}
+
+#[tokio::test]
 async fn a_head_is_reached_by_a_whole_cycle() {
     let org = Org::start().await;
     let mut detector = opened(&org, &["Name"]).await;

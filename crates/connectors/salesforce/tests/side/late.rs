@@ -44,6 +44,10 @@ struct Table {
     clock: Arc<Turned>,
 }
 
+fn date(clock: &Turned) -> String {
+    clock.now().to_datetime().expect("a date").to_rfc2822()
+}
+
 fn text(second: i64) -> String {
     Stamp(second * Stamp::SECOND).to_string()
 }
@@ -81,6 +85,12 @@ impl Table {
             .count()
     }
 
+    /// An answer of a side whose only clock is the turned one.
+    fn dated(&self, body: Json) -> ResponseTemplate {
+        let date = date(&self.clock);
+        ResponseTemplate::new(200).set_body_json(body).insert_header("Date", date.as_str())
+    }
+
     fn put(&self, id: &str, stamp: i64, name: &str) {
         let mut rows = self.rows.lock().expect("no test panics with it");
         rows.retain(|row| row.id != id);
@@ -100,9 +110,7 @@ impl Respond for Table {
                 "SystemModstamp": text(row.stamp), "LastModifiedDate": text(row.stamp) })
             })
             .collect();
-        let date = self.clock.now().to_datetime().expect("a date").to_rfc2822();
-        let body = json!({ "totalSize": records.len(), "done": true, "records": records });
-        ResponseTemplate::new(200).set_body_json(body).insert_header("Date", date.as_str())
+        self.dated(json!({ "totalSize": records.len(), "done": true, "records": records }))
     }
 }
 
@@ -123,11 +131,11 @@ async fn scene() -> Scene {
     let table = Table { rows: Arc::default(), queries: Arc::default(), clock: clock.clone() };
     Mock::given(method("POST"))
         .and(path("/services/oauth2/token"))
-        .respond_with(token(&server, "t"))
+        .respond_with(token(&server, "t").insert_header("Date", date(&clock).as_str()))
         .mount(&server)
         .await;
     Mock::given(path("/services/data/v65.0/sobjects/Account/describe"))
-        .respond_with(ResponseTemplate::new(200).set_body_json(described()))
+        .respond_with(table.dated(described()))
         .mount(&server)
         .await;
     Mock::given(path("/services/data/v65.0/queryAll"))

@@ -1,7 +1,7 @@
 //! How captures stand: those of the flows that are configured, and those that flows left behind
 //! when they were renamed or taken out of the configuration. Changes nothing.
 
-use super::{Capture, entry, is_watched, rights};
+use super::{Capture, Standing, entry, is_watched, rights};
 use crate::postgres::Postgres;
 use crate::sql::capture as ddl;
 use duet_core::id::FlowName;
@@ -22,6 +22,8 @@ pub struct CaptureStatus {
     pub collection: String,
     /// Whether its changes are captured.
     pub installed: bool,
+    /// Whether it is captured, but by an older version that has to be brought up to date first.
+    pub older: bool,
     /// The version that was installed.
     pub version: Option<i32>,
     /// The version that an install would make.
@@ -108,6 +110,7 @@ async fn recorded(
         side,
         collection: row.try_get("name")?,
         installed: is_watched(connection, schema, &capture, row.try_get("relation")?).await?,
+        older: row.try_get::<i32, _>("version")? < ddl::VERSION,
         version: Some(row.try_get("version")?),
         newest: ddl::VERSION,
         base: Some(row.try_get("base")?),
@@ -131,7 +134,8 @@ async fn status(side: &Postgres, collection: &Collection) -> Result<CaptureStatu
         flow: collection.flow.clone(),
         side: collection.side,
         collection: collection.name.clone(),
-        installed: known.captured(),
+        installed: known.standing != Standing::Missing,
+        older: known.standing == Standing::Older,
         version: None,
         newest: ddl::VERSION,
         base: None,
