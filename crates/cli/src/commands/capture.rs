@@ -69,11 +69,20 @@ fn document(status: &CaptureStatus) -> serde_json::Value {
         "side": status.side,
         "collection": status.collection,
         "installed": status.installed,
+        "older": status.older,
         "version": status.version,
         "newest": status.newest,
         "backlog": status.backlog,
         "oldest_seconds": status.oldest.map(|oldest| oldest.as_secs()),
     })
+}
+
+fn standing(status: &CaptureStatus) -> &'static str {
+    match (status.installed, status.older) {
+        (false, _) => "not installed",
+        (true, true) => "older, install again",
+        (true, false) => "installed",
+    }
 }
 
 fn text(all: &[CaptureStatus]) -> String {
@@ -84,7 +93,7 @@ fn text(all: &[CaptureStatus]) -> String {
         vec![
             status.flow.to_string(),
             status.collection.clone(),
-            if status.installed { "installed".into() } else { "not installed".into() },
+            standing(status).into(),
             status.backlog.to_string(),
             status.oldest.map_or_else(|| "-".into(), |oldest| format!("{} s", oldest.as_secs())),
         ]

@@ -24,6 +24,8 @@ pub struct CaptureStatus {
     pub collection: String,
     /// Whether its changes are captured.
     pub installed: bool,
+    /// Whether it is captured, but by an older version that has to be brought up to date first.
+    pub older: bool,
     /// The version that was installed.
     pub version: Option<i32>,
     /// The version that an install would make.
@@ -171,22 +173,52 @@ pub(crate) async fn rights(
     Ok((row.try_get("exists")?, row.try_get("usable")?))
 }
 
-/// The base of a collection's capture, if both triggers stand, made for the key that the flow uses.
+/// How a capture stands for a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Changes of the collection aren't captured.
+    Missing,
+    /// They are, by triggers or into tables of an older version, which lack what we ask for.
+    Older,
+    /// They are, and this is the base of their versions.
+    Captured(i64),
+}
+
+impl Standing {
+    /// What is wrong with the capture of a collection and what to do about it, if anything is.
+    pub(crate) fn fault(self, collection: &Collection) -> Option<String> {
+        let name = &collection.name;
+        match self {
+            Standing::Missing => {
+                Some(format!("changes of {name} are not captured: run `duet capture install`"))
+            }
+            Standing::Older => Some(format!(
+                "the capture of {name} in the database is of an older version: run `duet capture \
+                 install`"
+            )),
+            Standing::Captured(_) => None,
+        }
+    }
+}
+
+/// How the capture of a collection stands: with both triggers, made for the key that the flow uses.
 pub(crate) async fn installed(
     connection: &mut PgConnection,
     schema: &str,
     collection: &Collection,
     table: &Table,
-) -> Result<Option<i64>, sqlx::Error> {
-    let (exists, usable) = rights(connection, schema).await?;
-    if !(exists && usable) {
-        return Ok(None);
+) -> Result<Standing, sqlx::Error> {
+    if rights(connection, schema).await? != (true, true) {
+        return Ok(Standing::Missing);
     }
-    let Some(entry) = entry(connection, schema, collection).await? else { return Ok(None) };
-    let stands = entry.relation == table.oid
-        && entry.key == key(table)
-        && is_watched(connection, schema, collection, table.oid).await?;
-    Ok(stands.then_some(entry.base))
+    let entry = entry(connection, schema, collection).await?;
+    let of_this_key = |entry: &Entry| entry.relation == table.oid && entry.key == key(table);
+    let Some(entry) = entry.filter(of_this_key) else { return Ok(Standing::Missing) };
+    Ok(match is_watched(connection, schema, collection, table.oid).await? {
+        false => Standing::Missing,
+        true if entry.is_older() => Standing::Older,
+        true => Standing::Captured(entry.base),
+    })
 }
 
 async fn is_watched(
@@ -210,8 +242,17 @@ struct Entry {
     key: Vec<String>,
     version: i32,
     base: i64,
+    /// Whether the capture's tables have every column that we ask for.
+    whole: bool,
     /// Schema and name of the table, if it still exists.
     table: Option<(String, String)>,
+}
+
+impl Entry {
+    /// The version alone doesn't tell: a restored copy of the tables may lack a column.
+    fn is_older(&self) -> bool {
+        self.version < ddl::VERSION || !self.whole
+    }
 }
 
 async fn entry(
@@ -232,6 +273,7 @@ async fn entry(
         key: row.try_get("key")?,
         version: row.try_get("version")?,
         base: row.try_get("base")?,
+        whole: row.try_get("whole")?,
         table: table_schema.zip(name),
     }))
 }
@@ -421,7 +463,8 @@ async fn status(side: &Postgres, collection: &Collection) -> Result<CaptureStatu
         flow: collection.flow.clone(),
         side: collection.side,
         collection: collection.name.clone(),
-        installed: known.captured(),
+        installed: known.standing != Standing::Missing,
+        older: known.standing == Standing::Older,
         version: None,
         newest: ddl::VERSION,
         backlog: 0,

@@ -67,9 +67,7 @@ async fn capture_remark(
     collection: &Collection,
     known: &Known,
 ) -> Result<Option<Remark>, ConnectorError> {
-    if known.captured() {
-        return Ok(None);
-    }
+    let Some(fault) = known.standing.fault(collection) else { return Ok(None) };
     let schema = &side.settings().schema;
     let mut connection = side.pool().acquire().await.map_err(|error| side.failed(error))?;
     let rights = capture::rights(&mut connection, schema).await;
@@ -79,10 +77,7 @@ async fn capture_remark(
             "no right to use the tables in schema {schema}: grant them as the capture's page says"
         ))));
     }
-    Ok(Some(fatal(format!(
-        "changes of {} are not captured: run `duet capture install`",
-        collection.name
-    ))))
+    Ok(Some(fatal(fault)))
 }
 
 /// Tries the filter on no row: what the server says of it is for the person who wrote it.

@@ -2,6 +2,7 @@
 //! them, in one snapshot. Settled changes are deleted; the others are read again after a start.
 
 use crate::announce::Announcements;
+use crate::capture::Standing;
 use crate::fold::{Change, Folded, Happened, Traces, fold};
 use crate::frontier::Frontier;
 use crate::postgres::Postgres;
@@ -69,12 +70,14 @@ pub(crate) async fn open(
 
 /// An outbox that nobody fills would look like a quiet table.
 async fn captured(side: &Postgres, collection: &Collection) -> Result<i64, ConnectorError> {
-    if let Some(base) = side.known(collection).await?.base {
-        return Ok(base);
-    }
-    let text =
-        format!("changes of {} are not captured: run `duet capture install`", collection.name);
-    Err(side.refuse(FailureClass::Permission, "not_captured", text))
+    let standing = side.known(collection).await?.standing;
+    let code = match standing {
+        Standing::Captured(base) => return Ok(base),
+        Standing::Older => "capture_older",
+        Standing::Missing => "not_captured",
+    };
+    let text = standing.fault(collection).unwrap_or_default();
+    Err(side.refuse(FailureClass::Permission, code, text))
 }
 
 fn cursor(base: i64) -> Position {

@@ -1,6 +1,7 @@
 //! The connector itself: its connections, its clock, and what it knows of tables. What it does with
 //! them stands in the modules named after what they do.
 
+use crate::capture::{self, Standing};
 use crate::error::{made, refused, too_long, whole};
 use crate::settings::{Settings, SettingsError};
 use crate::sql::{Shape, catalog};
@@ -63,16 +64,16 @@ type TableKey = (String, String, String, Vec<String>);
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) table: Table,
-    /// The base of its capture for this flow and side; none: its changes aren't captured.
-    pub(crate) base: Option<i64>,
+    /// How its capture stands for this flow and side.
+    pub(crate) standing: Standing,
     /// When the catalogue was asked.
     at: Stamp,
 }
 
 impl Known {
-    /// Whether its changes are captured for this flow and side.
+    /// Whether its changes are captured for this flow and side, in a form that can be used.
     pub(crate) fn captured(&self) -> bool {
-        self.base.is_some()
+        matches!(self.standing, Standing::Captured(_))
     }
 }
 
@@ -206,8 +207,8 @@ impl Postgres {
         })?;
         self.check_key(collection, &table)?;
         let schema = &self.settings().schema;
-        let base = crate::capture::installed(connection, schema, collection, &table);
-        Ok(Known { base: base.await.map_err(fail)?, table, at: self.time() })
+        let standing = capture::installed(connection, schema, collection, &table);
+        Ok(Known { standing: standing.await.map_err(fail)?, table, at: self.time() })
     }
 
     fn check_key(&self, collection: &Collection, table: &Table) -> Result<(), ConnectorError> {

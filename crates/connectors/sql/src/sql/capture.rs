@@ -311,11 +311,16 @@ pub(crate) fn register(schema: &str) -> Sql {
 }
 
 /// What is recorded of a capture, with the present name of its table. `$1` flow, `$2` side. As JSON,
-/// because the table of an older version has no `base`.
+/// because the table of an older version has no `base`; `whole` tells whether it and `duet_row` have
+/// what came later (what [`functions`] adds).
 pub(crate) fn registered(schema: &str) -> Sql {
+    let rows = literal(&format!("{}.duet_row", quoted(schema)));
     Sql(format!(
         "SELECT p.relation::bigint AS relation, p.key, p.version, n.nspname::text AS schema,
-                c.relname::text AS name, COALESCE((to_jsonb(p) ->> 'base')::bigint, 0) AS base
+                c.relname::text AS name, COALESCE((to_jsonb(p) ->> 'base')::bigint, 0) AS base,
+                to_jsonb(p) -> 'base' IS NOT NULL AND EXISTS (
+                    SELECT 1 FROM pg_attribute a WHERE a.attrelid = to_regclass({rows})
+                    AND a.attname = 'column_times' AND NOT a.attisdropped) AS whole
          FROM {}.duet_capture p LEFT JOIN pg_class c ON c.oid = p.relation
          LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE p.flow = $1::text AND p.side = $2::text",

@@ -442,3 +442,27 @@ async fn triggers_taken_away_and_made_again_are_a_gap() {
     assert!(lost.expect("changes were told to nobody").is_lost_position());
     assert!(shop.read("1").await.version.and_then(|one| one.order) > seen);
 }
+
+#[tokio::test]
+async fn a_capture_of_an_older_version_asks_to_be_installed_again() {
+    let shop = Shop::items().await;
+    let here = [shop.collection.clone()];
+    let column = "ALTER TABLE duet.duet_row DROP COLUMN column_times";
+    let base = "ALTER TABLE duet.duet_capture DROP COLUMN base";
+    for older in [column, base, "UPDATE duet.duet_capture SET version = version - 1"] {
+        shop.run(older).await;
+        let about = shop.side.describe(&shop.collection).await.expect("the table is there");
+        let [only] = about.remarks.as_slice() else { panic!("{older}: {:?}", about.remarks) };
+        let words = ["older version", "`duet capture install`"];
+        assert!(only.fatal && words.iter().all(|word| only.text.contains(word)), "{only:?}");
+        let refused = shop.side.detector(&shop.collection, None).await.err().expect(older);
+        assert_eq!(refused.failure.code, "capture_older", "{refused}");
+        assert_eq!(refused.failure.message, only.text);
+        let status = shop.side.capture_status(&here).await.expect("it can be told").remove(0);
+        assert!(status.installed && status.older, "{status:?}");
+        let status = shop.side.capture_install(&here).await.expect("it can be mended").remove(0);
+        assert!(status.installed && !status.older, "{status:?}");
+        shop.run("INSERT INTO items (title) VALUES ('a')").await;
+        assert!(!seen(&mut *shop.detector().await).await.is_empty(), "{older}");
+    }
+}
