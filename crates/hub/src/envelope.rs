@@ -4,12 +4,34 @@
 use duet_ports::envelope::{ENVELOPE_VERSION, Envelope};
 use duet_ports::hub::{BODY_LIMIT_BYTES, Undecodable};
 use serde::Deserialize;
+use std::io::Write;
 
 /// The body of a message; `None` when it is longer than the hub carries.
 #[must_use]
 pub fn encode(envelope: &Envelope) -> Option<Vec<u8>> {
     let body = serde_json::to_vec(envelope).expect("an envelope has string keys only");
     (body.len() <= BODY_LIMIT_BYTES).then_some(body)
+}
+
+/// How long the body of a message would be, without making it.
+pub(crate) fn encoded_len(envelope: &Envelope) -> usize {
+    let mut counted = Counted(0);
+    serde_json::to_writer(&mut counted, envelope).expect("an envelope has string keys only");
+    counted.0
+}
+
+/// Counts what is written.
+struct Counted(usize);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The envelope in a body.
@@ -64,6 +86,7 @@ mod tests {
 
     #[test]
     fn what_is_encoded_comes_back() {
+        assert_eq!(encoded_len(&Envelope::unnumbered(Body::WakeRetry)), 27);
         let body = encode(&Envelope::unnumbered(Body::WakeRetry)).expect("short enough");
         assert_eq!(body, br#"{"v":1,"body":"wake_retry"}"#);
         let envelope = decode(body).expect("an envelope");

@@ -1,12 +1,16 @@
-//! Carries: the hub on RabbitMQ.
+//! Carries: the hub on RabbitMQ, and the hub in this process's memory.
 //!
 //! [`RabbitHub`] keeps the promises of [`duet_ports::hub`] with lapin: a supervisor of our own per
-//! connection, confirms polled together, settings as queue arguments. It decides nothing about
-//! records and keeps nothing: what is lost here is found again by the store.
+//! connection, confirms polled together, settings as queue arguments. [`Embedded`] keeps the same
+//! promises for the stages of one process, without a server. Neither decides anything about records
+//! nor keeps anything: what is lost here is found again by the store.
 
+mod embedded;
 pub mod envelope;
+mod queues;
 mod rabbit;
 
+pub use embedded::Embedded;
 pub use rabbit::RabbitHub;
 pub use rabbit::settings::{BadUrl, RabbitSettings};
 

@@ -11,6 +11,7 @@ pub(crate) mod settings;
 mod topology;
 mod wake;
 
+use crate::queues::Names;
 use async_trait::async_trait;
 use consume::Source;
 use duet_ports::clock::{Clock, Entropy};
@@ -26,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
-use topology::{Names, short};
+use topology::short;
 use wake::Waker;
 
 /// Publish calls under way at once, each with a channel of its own.

@@ -1,5 +1,5 @@
 //! What every hub promises, as tests over the port. An implementation gives a [`HubRig`] and runs
-//! each case; cases that need a broker's faults ask the rig for them.
+//! each case; cases that need a broker's faults ask a [`BrokerRig`] for them.
 //!
 //! It never looks inside an implementation: queues are filled, emptied and broken through the rig.
 
@@ -33,32 +33,34 @@ pub trait HubRig {
     /// Puts a body into a queue as a foreign program would.
     async fn put(&self, queue: &Queue, body: &[u8]);
 
+    /// Deletes every message.
+    async fn purge(&self);
+
+    /// Lets every queue hold only about so many messages from now on.
+    async fn limit(&self, messages: usize);
+}
+
+/// A rig whose hub is a server of its own, which others may reach and which may fail.
+#[async_trait(?Send)]
+pub trait BrokerRig: HubRig {
     /// Makes a queue with settings that duet doesn't want.
     async fn make_differently(&self, queue: &Queue);
 
     /// Deletes a queue.
     async fn delete(&self, queue: &Queue);
 
-    /// Deletes every message.
-    async fn purge(&self);
-
-    /// Lets every queue hold only so many messages from now on.
-    async fn limit(&self, messages: u32);
-
     /// Cuts every connection of the clients made so far; they may connect again.
     async fn cut(&self);
 
     /// Carries requests out but cuts the connection instead of answering, or stops doing so.
     async fn lose_answers(&self, lost: bool);
-}
 
-/// A rig whose broker belongs to it alone.
-#[async_trait(?Send)]
-pub trait BrokerRig: HubRig {
-    /// Ends the broker at once and starts it again on its data.
+    /// Ends the broker at once and starts it again on its data: only where it belongs to the rig
+    /// alone.
     async fn crash(&self);
 
-    /// Makes the broker refuse messages for lack of memory, or take them again.
+    /// Makes the broker refuse messages for lack of memory, or take them again: only where it
+    /// belongs to the rig alone.
     async fn starve(&self, starved: bool);
 }
 

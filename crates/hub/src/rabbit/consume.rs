@@ -6,8 +6,9 @@
 use super::failure::Failure;
 use super::line::{Line, Wanted, wanted};
 use super::session::Session;
-use super::topology::{self, Names, short};
+use super::topology::{self, short};
 use crate::envelope::decode;
+use crate::queues::Names;
 use async_trait::async_trait;
 use duet_ports::hub::{Consumer, Delivery, HubError};
 use futures_util::{FutureExt, StreamExt};

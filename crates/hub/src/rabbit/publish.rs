@@ -5,8 +5,9 @@
 
 use super::failure::{Failure, soft};
 use super::session::Session;
-use super::topology::{Names, short};
+use super::topology::short;
 use crate::envelope::encode;
+use crate::queues::Names;
 use duet_core::stamp::Stamp;
 use duet_ports::envelope::Envelope;
 use duet_ports::hub::{Outgoing, Published};

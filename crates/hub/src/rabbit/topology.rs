@@ -1,14 +1,13 @@
-//! Names, arguments and making of the exchange and the queues (`docs/decisions/0027-*`). Every
+//! Arguments and making of the exchange and the queues (`docs/decisions/0027-*`). Every
 //! setting is a queue argument: no policy, no plugin.
 
 use super::failure::Failure;
+use crate::queues::{DELIVERY_LIMIT, Names, queues};
 use duet_ports::hub::{Queue, Topology};
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ExchangeKind};
 
-/// A message given back so often is poison.
-const DELIVERY_LIMIT: i64 = 20;
 /// What has no further place to go must not be thrown away by a limit, and before RabbitMQ 4 a
 /// limit can't be switched off (`-1`): more than will ever be counted.
 const DELIVERY_LIMIT_NEVER: i64 = 1_000_000;
@@ -17,49 +16,12 @@ const WAKES_MAX: i64 = 100_000;
 /// Messages with content.
 const CONTENT_BYTES_MAX: i64 = 1 << 30;
 
-/// The names of one installation.
-#[derive(Clone, Debug)]
-pub(super) struct Names {
-    prefix: String,
-}
-
-impl Names {
-    pub(super) fn new(prefix: &str) -> Self {
-        Names { prefix: prefix.to_owned() }
-    }
-
-    pub(super) fn exchange(&self) -> &str {
-        &self.prefix
-    }
-
-    /// The queue's name, which is its routing key too.
-    pub(super) fn queue(&self, queue: &Queue) -> String {
-        let prefix = &self.prefix;
-        match queue {
-            Queue::Changes(partition) => format!("{prefix}.changes.{partition}"),
-            Queue::Intents(connection) => format!("{prefix}.intents.{connection}"),
-            Queue::Retry => format!("{prefix}.retry"),
-            Queue::Bulk => format!("{prefix}.bulk"),
-            Queue::Dead => format!("{prefix}.dead"),
-        }
-    }
-}
-
 /// A name on the wire.
 ///
 /// # Errors
 /// When it is longer than AMQP allows: then there is no such queue.
 pub(super) fn short(name: &str) -> Result<ShortString, Failure> {
     ShortString::try_new(name).map_err(|_| Failure::Missing(name.to_owned()))
-}
-
-/// Every queue of a topology.
-pub(super) fn queues(topology: &Topology) -> Vec<Queue> {
-    // The dead first: at-least-once dead-lettering waits for its target.
-    let fixed = [Queue::Dead, Queue::Retry, Queue::Bulk];
-    let changes = (0..topology.partitions).map(Queue::Changes);
-    let intents = topology.connections.iter().cloned().map(Queue::Intents);
-    fixed.into_iter().chain(changes).chain(intents).collect()
 }
 
 /// `known` and `more` together: what was declared once by this process stays wanted.
@@ -120,7 +82,8 @@ fn arguments(names: &Names, queue: &Queue) -> FieldTable {
         text("x-dead-letter-strategy", "at-least-once");
     }
     let (limit_key, limit) = length_limit(queue);
-    let deliveries = if *queue == Queue::Dead { DELIVERY_LIMIT_NEVER } else { DELIVERY_LIMIT };
+    let deliveries =
+        if *queue == Queue::Dead { DELIVERY_LIMIT_NEVER } else { DELIVERY_LIMIT.into() };
     table.insert("x-delivery-limit".into(), deliveries.into());
     table.insert(limit_key.into(), limit.into());
     if matches!(queue, Queue::Changes(_)) {
@@ -143,15 +106,6 @@ mod tests {
     fn topology(partitions: u32, connections: &[&str]) -> Topology {
         let connections = connections.iter().map(|name| (*name).into()).collect();
         Topology { partitions, connections }
-    }
-
-    #[test]
-    fn the_queues_are_those_of_the_design() {
-        let names = Names::new("duet");
-        let all: Vec<String> =
-            queues(&topology(2, &["shop"])).iter().map(|queue| names.queue(queue)).collect();
-        let expected = ["dead", "retry", "bulk", "changes.0", "changes.1", "intents.shop"];
-        assert_eq!(all, expected.map(|name| format!("duet.{name}")));
     }
 
     /// The arguments as text, in the order of their keys.

@@ -3,7 +3,7 @@
 
 use super::line::Line;
 use super::publish::{Ready, publish};
-use super::topology::Names;
+use crate::queues::Names;
 use duet_ports::clock::Clock;
 use duet_ports::hub::Outgoing;
 use std::sync::Arc;

@@ -127,7 +127,7 @@ fn name(queue: &Queue) -> String {
     }
 }
 
-fn limiting(virtual_host: &str, messages: u32) -> String {
+fn limiting(virtual_host: &str, messages: usize) -> String {
     format!(
         "rabbit_policy:set(<<\"{virtual_host}\">>, <<\"limit\">>, <<\".*\">>, \
          [{{<<\"max-length\">>, {messages}}}], 0, <<\"queues\">>, <<\"duet-tests\">>)."
@@ -154,24 +154,27 @@ impl HubRig for Rig {
         self.access.put(queue, body).await;
     }
 
+    async fn purge(&self) {
+        self.access.purge().await;
+    }
+
+    async fn limit(&self, messages: usize) {
+        let virtual_host = match &self.server {
+            Server::Shared(broker) => broker.name(),
+            Server::Private(_) => "/",
+        };
+        self.evaluate(&limiting(virtual_host, messages)).await;
+    }
+}
+
+#[async_trait(?Send)]
+impl BrokerRig for Rig {
     async fn make_differently(&self, queue: &Queue) {
         self.access.make_differently(queue).await;
     }
 
     async fn delete(&self, queue: &Queue) {
         self.access.delete(queue).await;
-    }
-
-    async fn purge(&self) {
-        self.access.purge().await;
-    }
-
-    async fn limit(&self, messages: u32) {
-        let virtual_host = match &self.server {
-            Server::Shared(broker) => broker.name(),
-            Server::Private(_) => "/",
-        };
-        self.evaluate(&limiting(virtual_host, messages)).await;
     }
 
     async fn cut(&self) {
@@ -181,10 +184,7 @@ impl HubRig for Rig {
     async fn lose_answers(&self, lost: bool) {
         self.access.proxy.set(if lost { Fault::CutAfter(0) } else { Fault::None });
     }
-}
 
-#[async_trait(?Send)]
-impl BrokerRig for Rig {
     async fn crash(&self) {
         let Server::Private(broker) = &self.server else { panic!("others use this broker") };
         let mut broker = broker.lock().await;

@@ -28,10 +28,13 @@ pub(crate) async fn linked(rig: &Rig, side: Side, code: &str, name: &str) -> Han
 
 #[tokio::test]
 async fn a_record_made_on_one_side_is_made_on_the_other() {
-    let rig = Rig::usual().await;
+    what_is_made_on_one_side_is_made_on_the_other(&Rig::usual().await).await;
+}
+
+pub(crate) async fn what_is_made_on_one_side_is_made_on_the_other(rig: &Rig) {
     for side in Side::BOTH {
         let code = side.as_str();
-        drop(linked(&rig, side, code, "Ann").await);
+        drop(linked(rig, side, code, "Ann").await);
         rig.pass(60); // The leases of the detections run out.
         assert_eq!(rig.text(side.other(), &rig.id(side.other(), code), "city").unwrap(), "Oslo");
     }

@@ -1,7 +1,8 @@
 //! The pipeline on real parts: PostgreSQL and RabbitMQ as they run, two sides in memory that
-//! misbehave on purpose. Most tests call the steps themselves, in the order they want.
+//! misbehave on purpose; some also on the hub in memory. Most tests call the steps themselves, in the order they want.
 
 mod adopting;
+mod embedded;
 mod failing;
 mod flowing;
 mod flows;

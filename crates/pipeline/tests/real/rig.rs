@@ -12,7 +12,7 @@ use duet_core::intent::{Intent, Op};
 use duet_core::link::{Link, Phase};
 use duet_core::side::{Both, Side};
 use duet_core::spec::FlowSpec;
-use duet_hub::{RabbitHub, RabbitSettings};
+use duet_hub::{Embedded, RabbitHub, RabbitSettings};
 use duet_pipeline::context::{Connection, Context, Options, Tally};
 use duet_pipeline::pause::Pauses;
 use duet_pipeline::run::topology;
@@ -40,6 +40,8 @@ pub(crate) struct Wanted {
     pub(crate) lock_timeout: Duration,
     /// The database is reached through a proxy that can cut it off.
     pub(crate) cuttable: bool,
+    /// Without a broker: every process has a hub in its own memory.
+    pub(crate) embedded: bool,
 }
 
 impl Default for Wanted {
@@ -58,6 +60,7 @@ impl Default for Wanted {
             adopted: true,
             lock_timeout: Duration::from_secs(5),
             cuttable: false,
+            embedded: false,
         }
     }
 }
@@ -68,8 +71,9 @@ pub(crate) struct Rig {
     pub(crate) sides: Both<MemorySide>,
     pub(crate) clock: Arc<ShiftedClock>,
     pub(crate) store: Arc<Postgres>,
-    pub(crate) hub: Arc<RabbitHub>,
-    pub(crate) broker: Broker,
+    pub(crate) hub: Arc<dyn Hub>,
+    /// None: every process has a hub in its own memory.
+    broker: Option<Broker>,
     way: Option<Proxy>,
     _database: Database,
 }
@@ -90,13 +94,16 @@ impl Rig {
             let promises = *wanted.promises.get(side);
             MemorySide::new(side.as_str(), clock.clone(), promises)
         });
-        let (database, broker) =
-            (postgres().await.expect("PostgreSQL"), rabbitmq().await.expect("RabbitMQ"));
+        let database = postgres().await.expect("PostgreSQL");
+        let broker = match wanted.embedded {
+            true => None,
+            false => Some(rabbitmq().await.expect("RabbitMQ")),
+        };
         let (url, way) = way_to(&database, wanted.cuttable).await;
         let store = Postgres::connect(&url, store_options(&wanted)).await.expect("it is up");
         let store = Arc::new(store);
         store.migrate().await.expect("an empty database");
-        let hub = Arc::new(hub(&broker));
+        let hub = hub(broker.as_ref());
         let context = context(&wanted, &clock, &sides, &store, &hub);
         hub.declare(&topology(&context)).await.expect("an empty virtual host");
         let state = FlowState { adopted: wanted.adopted, ..FlowState::default() };
@@ -129,25 +136,35 @@ impl Rig {
 
     /// Another process with settings of its own.
     pub(crate) fn process_with(&self, wanted: Wanted) -> Arc<Context> {
-        let hub = Arc::new(hub(&self.broker));
+        let hub = hub(self.broker.as_ref());
         Arc::new(context(&wanted, &self.clock, &self.sides, &self.store, &hub))
     }
 
     /// Another process whose way to the hub can be cut.
     pub(crate) async fn process_behind_proxy(&self) -> (Arc<Context>, Proxy) {
-        let (user, rest) = self.broker.url().split_once('@').expect("an address with a user");
+        let (user, rest) = self.broker().url().split_once('@').expect("an address with a user");
         let (server, name) = rest.split_once('/').expect("an address with a virtual host");
         let target = server.to_socket_addrs().expect("host and port").next().expect("one at least");
         let way = proxy(target).await.expect("a port is free");
         let settings = RabbitSettings::parse(&format!("{user}@{}/{name}", way.address()));
         let settings = settings.expect("only the place changed");
-        let hub = Arc::new(RabbitHub::open(settings, Arc::new(System), Arc::new(System)));
+        let hub: Arc<dyn Hub> =
+            Arc::new(RabbitHub::open(settings, Arc::new(System), Arc::new(System)));
         let wanted = Wanted {
             flows: self.context.flows.values().map(|spec| spec.as_ref().clone()).collect(),
             options: Options { process: "cut".into(), ..self.context.options.clone() },
             ..Wanted::default()
         };
         (Arc::new(context(&wanted, &self.clock, &self.sides, &self.store, &hub)), way)
+    }
+
+    fn broker(&self) -> &Broker {
+        self.broker.as_ref().expect("the test asked for one")
+    }
+
+    /// Deletes every message.
+    pub(crate) fn purge(&self) {
+        self.broker().purge().expect("the broker does it");
     }
 
     pub(crate) fn left(&self) -> &MemorySide {
@@ -273,9 +290,10 @@ async fn way_to(database: &Database, cuttable: bool) -> (String, Option<Proxy>) 
     (format!("{user}@{}/{name}", way.address()), Some(way))
 }
 
-fn hub(broker: &Broker) -> RabbitHub {
+fn hub(broker: Option<&Broker>) -> Arc<dyn Hub> {
+    let Some(broker) = broker else { return Arc::new(Embedded::new()) };
     let settings = RabbitSettings::parse(broker.url()).expect("the launcher gives an address");
-    RabbitHub::open(settings, Arc::new(System), Arc::new(System))
+    Arc::new(RabbitHub::open(settings, Arc::new(System), Arc::new(System)))
 }
 
 fn context(
@@ -283,7 +301,7 @@ fn context(
     clock: &Arc<ShiftedClock>,
     sides: &Both<MemorySide>,
     store: &Arc<Postgres>,
-    hub: &Arc<RabbitHub>,
+    hub: &Arc<dyn Hub>,
 ) -> Context {
     let connections: BTreeMap<_, _> = Side::BOTH
         .into_iter()

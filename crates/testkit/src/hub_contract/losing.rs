@@ -9,13 +9,13 @@ use duet_ports::clock::{Entropy, System};
 use duet_ports::hub::{Consumer, Hub, HubError, Published, Queue};
 
 use super::{
-    BrokerRig, HubRig, SOON, assert_stale, changes, declared, number, publish_all,
-    publish_stubbornly, read, read_stubbornly, wait_for_ready,
+    BrokerRig, SOON, assert_stale, changes, declared, number, publish_all, publish_stubbornly,
+    read, read_stubbornly, wait_for_ready,
 };
 use crate::wait::wait_until;
 
 /// After a cut the tags of before are stale, and everything unsettled comes again.
-pub async fn a_cut_makes_tags_stale(rig: &dyn HubRig) {
+pub async fn a_cut_makes_tags_stale(rig: &dyn BrokerRig) {
     let hub = declared(rig).await;
     publish_all(&*hub, &changes(1..=11)).await;
     let mut consumer = hub.consume(Queue::Changes(0), 10).await.expect("the queue exists");
@@ -37,7 +37,7 @@ pub async fn a_cut_makes_tags_stale(rig: &dyn HubRig) {
 }
 
 /// A confirm that is lost is told as unknown, though the message is there.
-pub async fn a_lost_confirm_is_unknown(rig: &dyn HubRig) {
+pub async fn a_lost_confirm_is_unknown(rig: &dyn BrokerRig) {
     let hub = declared(rig).await;
     publish_all(&*hub, &changes([1])).await;
     rig.lose_answers(true).await;
@@ -51,7 +51,7 @@ pub async fn a_lost_confirm_is_unknown(rig: &dyn HubRig) {
 
 /// A cut in the middle of a large publish: nothing is told as confirmed that isn't there, and
 /// sending the rest again under the same numbers loses nothing.
-pub async fn a_cut_while_publishing_loses_nothing(rig: &dyn HubRig) {
+pub async fn a_cut_while_publishing_loses_nothing(rig: &dyn BrokerRig) {
     let hub = declared(rig).await;
     let sending = {
         let hub = hub.clone();
@@ -126,7 +126,7 @@ pub async fn a_blocked_connection_is_told(rig: &dyn BrokerRig) {
 }
 
 /// A queue deleted under a consumer ends the subscription; the next one finds it made again.
-pub async fn a_deleted_queue_is_made_again(rig: &dyn HubRig) {
+pub async fn a_deleted_queue_is_made_again(rig: &dyn BrokerRig) {
     let hub = declared(rig).await;
     let mut consumer = hub.consume(Queue::Changes(2), 100).await.expect("the queue exists");
     rig.delete(&Queue::Changes(2)).await;
@@ -140,7 +140,7 @@ pub async fn a_deleted_queue_is_made_again(rig: &dyn HubRig) {
 
 /// Cuts at random while one side publishes and another consumes: everything confirmed arrives, and
 /// tags never fall.
-pub async fn cuts_at_random_lose_nothing(rig: &dyn HubRig) {
+pub async fn cuts_at_random_lose_nothing(rig: &dyn BrokerRig) {
     let seed = System.below(u64::MAX);
     let (hub, reader) = (declared(rig).await, declared(rig).await);
     let ended = Arc::new(AtomicBool::new(false));

@@ -6,7 +6,7 @@ use duet_ports::hub::{BODY_LIMIT_BYTES, Outgoing, Published, Queue};
 use uuid::Uuid;
 
 use super::{
-    HubRig, changes, declared, number, numbered, publish_all, publish_stubbornly, read,
+    BrokerRig, HubRig, changes, declared, number, numbered, publish_all, publish_stubbornly, read,
     wait_for_ready,
 };
 
@@ -44,7 +44,7 @@ pub async fn every_kind_arrives_unchanged(rig: &dyn HubRig) {
 
 /// A message without a queue is told apart from its neighbours, and the next publish finds the
 /// topology made again.
-pub async fn an_unroutable_message_is_told(rig: &dyn HubRig) {
+pub async fn an_unroutable_message_is_told(rig: &dyn BrokerRig) {
     let hub = declared(rig).await;
     rig.delete(&Queue::Changes(1)).await;
     let mixed: Vec<Outgoing> =
@@ -62,7 +62,7 @@ pub async fn an_unroutable_message_is_told(rig: &dyn HubRig) {
 }
 
 /// Calls under way at once don't mix up their results.
-pub async fn calls_at_once_keep_their_results(rig: &dyn HubRig) {
+pub async fn calls_at_once_keep_their_results(rig: &dyn BrokerRig) {
     let hub = declared(rig).await;
     rig.delete(&Queue::Changes(1)).await;
     let calls = (0..12_u32).map(|call| {

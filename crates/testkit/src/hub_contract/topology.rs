@@ -2,7 +2,7 @@
 
 use duet_ports::hub::{Depth, Hub, HubError, Queue, Topology};
 
-use super::{HubRig, changes, declared, publish_all, usual, wait_for_ready};
+use super::{BrokerRig, HubRig, changes, declared, publish_all, usual, wait_for_ready};
 
 /// Declaring again, by anyone and with less, changes nothing.
 pub async fn declaring_again_changes_nothing(rig: &dyn HubRig) {
@@ -34,7 +34,7 @@ pub async fn every_queue_exists(rig: &dyn HubRig) {
 }
 
 /// A queue with other settings is reported with its name and what differs, and left as it is.
-pub async fn other_settings_are_reported(rig: &dyn HubRig) {
+pub async fn other_settings_are_reported(rig: &dyn BrokerRig) {
     rig.make_differently(&Queue::Bulk).await;
     let hub = rig.hub().await;
     for _ in 0..2 {
