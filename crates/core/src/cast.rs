@@ -6,6 +6,10 @@ use crate::value::{DECIMAL_DIGITS_MAX, Value, ValueType};
 use bigdecimal::{BigDecimal, ToPrimitive};
 use chrono::{DateTime, NaiveDate};
 
+/// Digits of a decimal in the store, zeros included: more than any side tells (the longest of
+/// PostgreSQL have 131,072 before the point), and no more than a message holds.
+const STORED_DIGITS_MAX: u64 = 200 * DECIMAL_DIGITS_MAX;
+
 /// The text of a plain value, as keys and casts write it; none for null, sets, references, groups.
 #[must_use]
 pub fn text_of(value: &Value) -> Option<String> {
@@ -80,13 +84,24 @@ pub fn exists(from: ValueType, to: ValueType) -> bool {
 /// A decimal from its text, bounded: a short text must not become a gigabyte of digits.
 #[must_use]
 pub fn parse_decimal(text: &str) -> Option<BigDecimal> {
-    let most = i64::try_from(DECIMAL_DIGITS_MAX).expect("the limit is small");
-    if text.len() > 2 * DECIMAL_DIGITS_MAX as usize {
+    bounded(text, DECIMAL_DIGITS_MAX)
+}
+
+/// A decimal from its stored text. Sums and shifts of numbers that came in may be longer than these
+/// were: what was stored must always come back, and a text from outside still stays small.
+#[must_use]
+pub(crate) fn stored_decimal(text: &str) -> Option<BigDecimal> {
+    bounded(text, STORED_DIGITS_MAX)
+}
+
+fn bounded(text: &str, digits: u64) -> Option<BigDecimal> {
+    let most = i64::try_from(digits).expect("the limit is small");
+    if text.len() > 2 * usize::try_from(digits).expect("the limit is small") {
         return None;
     }
     let number: BigDecimal = text.parse().ok()?;
     let (_, scale) = number.as_bigint_and_exponent();
-    (number.digits() <= DECIMAL_DIGITS_MAX && (-most..=most).contains(&scale)).then_some(number)
+    (number.digits() <= digits && (-most..=most).contains(&scale)).then_some(number)
 }
 
 fn text_in(value: &Value) -> Option<&str> {
@@ -160,5 +175,20 @@ mod tests {
         assert!(parse_decimal("1e-1000000000").is_none());
         assert!(parse_decimal(&"9".repeat(3_000)).is_none());
         assert!(parse_decimal("1e400").is_some());
+        assert!(stored_decimal("1e1000000000").is_none());
+    }
+
+    #[test]
+    fn the_longest_numbers_come_back_from_the_store() {
+        let long = "7".repeat(1_000);
+        let longest = [format!("-{long}e1000"), format!("-{long}e-1000"), "1e1000".to_owned()];
+        let longest = longest.map(|text| parse_decimal(&text).expect("just within the bounds"));
+        let sum = &longest[0] + &longest[1];
+        for number in longest.into_iter().chain([sum]) {
+            let value = Value::decimal(number);
+            let stored = serde_json::to_string(&value).expect("a value can be written");
+            let back: Value = serde_json::from_str(&stored).expect("and read again");
+            assert!(back == value, "{} characters", stored.len());
+        }
     }
 }

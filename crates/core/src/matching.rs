@@ -3,6 +3,7 @@
 //! A key made of several columns is joined like a composite record id, so that it can equal one
 //! column of the other side. Not here: what follows from candidates (`reconcile::matching`).
 
+use crate::cast::parse_decimal;
 use crate::id::{Column, RecordId};
 use crate::image::Image;
 use crate::intent::FindKey;
@@ -86,7 +87,7 @@ fn typed(text: &str, kind: ValueType) -> Option<Value> {
     match kind {
         ValueType::Text => Some(Value::text(text)),
         ValueType::Integer => text.parse().ok().map(Value::Integer),
-        ValueType::Decimal => text.parse().ok().map(Value::decimal),
+        ValueType::Decimal => parse_decimal(text).map(Value::decimal),
         ValueType::Boolean => text.parse().ok().map(Value::Boolean),
         ValueType::Date => text.parse().ok().map(Value::Date),
         ValueType::Instant => {
@@ -104,4 +105,15 @@ fn normalised(steps: &[Normalize], text: &str) -> String {
         Normalize::Upper => text.to_uppercase(),
         Normalize::Alnum => text.chars().filter(|one| one.is_alphanumeric()).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_key_never_becomes_a_huge_number() {
+        assert_eq!(typed("1E999999999", ValueType::Decimal), None);
+        assert!(typed("1E9", ValueType::Decimal).is_some());
+    }
 }

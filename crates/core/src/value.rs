@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::collections::BTreeSet;
 
+use crate::cast::stored_decimal;
 use crate::stamp::Stamp;
 
 /// One value in canonical form: equal values compare equal with `==`.
@@ -174,7 +175,8 @@ impl<'de> Deserialize<'de> for Value {
             Wire::Text(text) => Value::Text(text),
             Wire::Tuple(parts) => Value::Tuple(parts),
             Wire::Tagged(Tagged::Decimal(text)) => {
-                Value::decimal(text.parse().map_err(de::Error::custom)?)
+                let number = stored_decimal(&text);
+                Value::decimal(number.ok_or_else(|| de::Error::custom("no usable decimal"))?)
             }
             Wire::Tagged(Tagged::Date(day)) => Value::Date(day),
             Wire::Tagged(Tagged::At(micros)) => Value::Instant(Stamp(micros)),
@@ -207,6 +209,12 @@ mod tests {
             let back: Value = serde_json::from_str(&json).expect(&json);
             assert_eq!(back, value, "{json}");
         }
+    }
+
+    #[test]
+    fn a_short_text_of_a_huge_number_is_refused() {
+        let huge = r#"{"decimal":"1E999999999"}"#;
+        assert!(serde_json::from_str::<Value>(huge).is_err());
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub(super) struct Case<'a> {
     pub(super) now: Facts,
     /// Answers of finds in this batch, by the side that was searched.
     pub(super) found: Both<Option<Answer>>,
+    /// Something happened: not just a look at what is due.
+    pub(super) stirred: bool,
     /// Reads asked for, and when they are due.
     pub(super) reads: Both<Option<Stamp>>,
     /// The observation at hand is the first after our own write, or its answer.
@@ -93,6 +95,7 @@ impl<'a> Case<'a> {
             before: facts.clone(),
             now: facts,
             found: Both::default(),
+            stirred: false,
             reads: Both::default(),
             readback: Both::default(),
             proof: Both::default(),
@@ -115,6 +118,7 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn take_in(&mut self, event: &Event) {
+        self.stirred |= !matches!(event, Event::Due);
         match event {
             Event::Seen { side, record, observation } => self.seen(*side, record, observation),
             Event::KeyChanged { side, old, new } => self.key_changed(*side, old, new),

@@ -4,6 +4,7 @@
 //! Not here: when one is opened, and what a decision does (`hold`, `resolve`).
 
 use super::case::Case;
+use crate::agreed::Agreed;
 use crate::conflict::{
     Candidate, CloseReason, Conflict, ConflictKind, ConflictState, Decider, Scope,
 };
@@ -152,10 +153,17 @@ impl Case<'_> {
         id
     }
 
-    /// Brings a held conflict's values up to date; whether they changed (H1).
+    /// Brings a held conflict's values up to date; whether they changed (H1). Of records that are
+    /// gone on both sides it keeps who was there, and what was agreed: that is the question.
     pub(super) fn bring_up_to_date(&mut self, id: ConflictId) -> bool {
         let Some(open) = self.now.conflicts.iter().find(|open| open.id == id) else { return false };
-        let fresh = self.picture(open.kind, open.scope.clone(), open.state);
+        let mut fresh = self.picture(open.kind, open.scope.clone(), open.state);
+        if matches!(self.now.agreed, Agreed::Tomb(_)) {
+            fresh.agreed.clone_from(&open.agreed);
+            for side in Side::BOTH {
+                fresh.sides.get_mut(side).present = open.sides.get(side).present;
+            }
+        }
         let Some(open) = self.now.conflicts.iter_mut().find(|open| open.id == id) else {
             return false;
         };

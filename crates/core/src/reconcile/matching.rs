@@ -320,7 +320,8 @@ impl Case<'_> {
         })?;
         let resolution = decided.resolution.clone()?;
         let (id, candidates) = (decided.id, decided.candidates.clone());
-        if resolution.seen != decided.seen {
+        // Once it is being carried out the choice of a partner stands, whatever is edited meanwhile.
+        if decided.state == ConflictState::Decided && !self.is_current(id) {
             self.refuse_resolution(id, "H5");
             return None;
         }

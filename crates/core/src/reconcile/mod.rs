@@ -9,6 +9,7 @@
 //! times compare (`interval`).
 
 mod account;
+mod buried;
 mod case;
 mod conflicts;
 mod create;

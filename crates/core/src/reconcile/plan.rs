@@ -153,8 +153,11 @@ impl Case<'_> {
     pub(super) fn plan_read(&mut self, side: Side) -> Option<Intent> {
         let due = (*self.reads.get(side))?;
         if let Some(open) = self.now.intents.get(side).read.clone() {
-            self.let_finish(&open, due);
-            return None;
+            if !self.given_up_before(&open) {
+                self.let_finish(&open, due);
+                return None;
+            }
+            self.settle(&open, IntentState::Superseded, None);
         }
         let find = if self.record(side).is_some() { Vec::new() } else { self.find_keys(side) };
         let op = if self.record(side).is_some() { Op::Read } else { Op::Find };
@@ -166,6 +169,24 @@ impl Case<'_> {
         read.due_at = Some(due.max(self.now.as_of));
         read.why = format!("{} {}", self.row, self.rule);
         Some(read)
+    }
+
+    /// Whether an open read had come to nothing before: it counts as planned, and is asked anew
+    /// (design, 2.4). Not in the verdict that parks it, or a side that refuses would be asked for
+    /// ever; and what a person threw away waits until something happens.
+    fn given_up_before(&self, open: &Intent) -> bool {
+        let before = self.before.intents.get(open.side).read.as_ref();
+        before.filter(|before| before.id == open.id).is_some_and(|before| match before.state {
+            IntentState::Parked => true,
+            IntentState::Discarded => self.stirred,
+            IntentState::Planned
+            | IntentState::Sent
+            | IntentState::Unknown
+            | IntentState::Confirmed
+            | IntentState::NotLanded
+            | IntentState::Superseded
+            | IntentState::Refused => false,
+        })
     }
 
     /// An open read is let finish. One that hasn't left waits until it can prove how a write ended.

@@ -21,7 +21,7 @@ impl Case<'_> {
     }
 
     /// Whether the values are still those that the decision names.
-    fn is_current(&mut self, id: ConflictId) -> bool {
+    pub(super) fn is_current(&mut self, id: ConflictId) -> bool {
         self.bring_up_to_date(id);
         self.conflict(id).is_some_and(|one| {
             one.resolution.as_ref().is_some_and(|resolution| resolution.seen == one.seen)

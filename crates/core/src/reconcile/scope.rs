@@ -70,7 +70,7 @@ impl Case<'_> {
                 .is_some_and(|seen| self.stand(side) == Stand::There && newer(seen, tomb, side))
         });
         match (back.left, back.right) {
-            (false, false) => self.still("R52", "gone on both sides; older news is ignored"),
+            (false, false) => self.decided_after_all(),
             (true, true) => {
                 self.now.agreed = Agreed::Pair(tomb.last.clone());
                 self.now.link.phase = Phase::Linked;

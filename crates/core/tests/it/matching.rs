@@ -411,3 +411,30 @@ fn linking_fills_the_external_id_and_a_create_carries_it() {
     assert_eq!(world.sides.value(Left, "new-left-1", "ext"), Some(&text("C2")));
     assert_eq!(world.writes.iter().filter(|one| one.op == Op::Create).count(), 1);
 }
+
+#[test]
+fn h5_a_choice_among_candidates_is_refused_when_the_record_changed_since() {
+    for choice in [Choice::LinkWith(RecordId::from("A2")), Choice::CreateNew, Choice::LeaveAlone] {
+        let mut world = ambiguous(true);
+        world.links.get_mut(&link_id(3)).expect("the link").flow.paused = true;
+        world.sides.edit(Right, "C1", &[("name", text("Other Ltd"))]);
+        world.see(3, Right, "C1");
+        world.links.get_mut(&link_id(3)).expect("the link").flow.paused = false;
+        world.resolve(3, choice.clone());
+        let open = world.conflict(3);
+        assert_eq!(open.state, ConflictState::Open, "{choice:?}");
+        assert!(open.sides.right.values.values().any(|value| *value == text("Other Ltd")));
+        world.settle();
+        assert!(world.writes.is_empty() && world.link(3).link.record.left.is_none());
+    }
+}
+
+#[test]
+fn h4_a_partner_that_was_chosen_stays_chosen_while_it_is_read() {
+    let mut world = ambiguous(false);
+    world.resolve(3, Choice::LinkWith(RecordId::from("A2")));
+    world.sides.edit(Right, "C1", &[("name", text("Other Ltd"))]);
+    world.see(3, Right, "C1");
+    world.settle();
+    assert_eq!(world.link(3).link.record.left, Some(RecordId::from("A2")));
+}

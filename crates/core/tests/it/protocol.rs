@@ -454,3 +454,42 @@ fn r00_a_gap_is_read_and_changes_nothing_by_itself() {
     let Agreed::Pair(pair) = &world.link(1).agreed else { panic!("still agreed") };
     assert_eq!(pair.fields[&FieldName::from("name")].trunk, text("Acme"));
 }
+
+/// Nobody knows how a write ended, and the read that would tell is refused.
+fn read_refused() -> World {
+    let mut world = one_write();
+    let sent = world.send(link_id(1), Right, true).expect("sent");
+    receive(&mut world, &sent, unknown());
+    world.sides.pass_until(sent.deadline.expect("it was sent"));
+    let asked = world.send(link_id(1), Right, false).expect("the read is due");
+    let refusal = failure(FailureClass::Permission);
+    receive(&mut world, &asked, Outcome::Refused { failure: refusal, observed: None });
+    world
+}
+
+#[test]
+fn a_parked_read_is_asked_anew_when_something_happens() {
+    let mut world = read_refused();
+    let parked = read(&world, Right).expect("it stays open").clone();
+    assert_eq!(parked.state, IntentState::Parked, "not asked again in the verdict that parks it");
+    world.decide(link_id(1), &[Event::Due]);
+    let anew = read(&world, Right).expect("a read is planned");
+    assert!(anew.id != parked.id && anew.state == IntentState::Planned);
+    assert_eq!(world.closed[&parked.id].state, IntentState::Superseded);
+    world.settle();
+    assert!(write(&world, Right).is_none(), "the write is settled");
+    assert_eq!(world.sides.value(Right, "C1", "name"), Some(&text("Acme Inc")));
+}
+
+#[test]
+fn a_discarded_read_waits_until_something_happens() {
+    let mut world = read_refused();
+    let slot = &mut world.links.get_mut(&link_id(1)).expect("the link").intents.right.read;
+    slot.as_mut().expect("parked").state = IntentState::Discarded;
+    world.decide(link_id(1), &[Event::Due]);
+    assert_eq!(read(&world, Right).map(|one| one.state), Some(IntentState::Discarded));
+    world.see(9, Left, "A1");
+    assert_eq!(read(&world, Right).map(|one| one.state), Some(IntentState::Planned));
+    world.settle();
+    assert!(write(&world, Right).is_none());
+}

@@ -121,8 +121,8 @@ fn r36_what_a_deletion_destroys_was_stored_before() {
     assert_eq!(stored.state, ConflictState::Closed);
 }
 
-#[test]
-fn a_deletion_without_a_condition_tells_what_it_destroyed() {
+/// A record was deleted on the left, and the deletion on the right destroyed an edit nobody saw.
+fn destroyed() -> World {
     let mut world = propagating();
     world.sides.delete(Left, "A1");
     world.see(9, Left, "A1");
@@ -135,9 +135,53 @@ fn a_deletion_without_a_condition_tells_what_it_destroyed() {
     let outcome = Outcome::Landed { record, after };
     let receipt = Receipt { intent: sent.id, at: now, sent_at: now, outcome };
     world.decide(link_id(1), &[Event::Received(Box::new(receipt))]);
+    world
+}
+
+#[test]
+fn a_deletion_without_a_condition_tells_what_it_destroyed() {
+    let world = destroyed();
     let open = world.conflict(1);
     assert_eq!((open.kind, open.state), (ConflictKind::DeleteUpdate, ConflictState::Open));
     assert!(open.sides.right.values.values().any(|value| *value == text("Acme Ltd")));
+}
+
+#[test]
+fn what_a_deletion_destroyed_stays_deleted_or_is_made_again_as_a_person_decides() {
+    for undelete in [false, true] {
+        for (choice, left) in
+            [(Choice::TakeLeft, 0), (Choice::LeaveAlone, 0), (Choice::TakeRight, 1)]
+        {
+            let mut world = destroyed();
+            world.spec.ends.right.promise.undelete = undelete;
+            world.settle();
+            assert_eq!(world.link(1).link.phase, Phase::Tombstoned);
+            world.resolve(1, choice.clone());
+            world.settle();
+            let there = [Left, Right].map(|side| world.sides.present(side).len());
+            assert_eq!(there, [left, left], "{choice:?} {undelete}");
+            assert!(world.link(1).conflicts.is_empty(), "{:?}", world.link(1).conflicts);
+            for side in [Left, Right] {
+                let record = world.sides.present(side).first().map(|id| id.as_str().to_owned());
+                let name = record.and_then(|id| world.sides.value(side, &id, "name").cloned());
+                assert_eq!(name, (left > 0).then(|| text("Acme Ltd")), "{choice:?} {undelete}");
+            }
+        }
+    }
+}
+
+#[test]
+fn h5_a_decision_about_a_destroyed_record_that_names_other_values_is_refused() {
+    let mut world = destroyed();
+    world.links.get_mut(&link_id(1)).expect("the link").conflicts[0].seen =
+        "of yesterday".to_owned();
+    world.resolve(1, Choice::TakeRight);
+    world.settle();
+    assert_eq!(world.conflict(1).state, ConflictState::Open);
+    assert!(world.sides.present(Right).is_empty() && world.conflict(1).sides.right.present);
+    world.resolve(1, Choice::TakeRight);
+    world.settle();
+    assert_eq!(world.sides.present(Left).len(), 1, "the second one names what is there");
 }
 
 #[test]
