@@ -266,7 +266,7 @@ pub struct Call {
     /// Column and value that make a create unique (external-id match field); else the connector
     /// uses duet's own key column.
     pub unique: Option<(Column, duet_core::value::Value)>,
-    /// The version the record must have; none: nothing is checked but presence.
+    /// The version the record must have; none: its presence and `expected_values` are checked.
     pub expected: Option<Version>,
     /// What the columns held when it was decided: compared where versions can't be.
     pub expected_values: Image,

@@ -8,7 +8,7 @@ use duet_core::value::Value;
 use duet_pipeline::{dead, reconcile};
 use duet_ports::clock::Clock;
 use duet_ports::envelope::{Body, ChangeV1, Envelope, Numbered, WhatV1};
-use duet_ports::hub::{Consumer, Hub, Outgoing, Published, Queue};
+use duet_ports::hub::{Consumer, Outgoing, Published, Queue};
 use duet_ports::store::{Store, Unit};
 use duet_testkit::memory_side::columns;
 use serde_json::value::{RawValue, to_raw_value};
