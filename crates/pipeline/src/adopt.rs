@@ -5,26 +5,31 @@
 
 use crate::batch::{Batch, Job, Target};
 use crate::context::Context;
-use crate::detect::Detection;
+use crate::detect::{Detection, source_name};
 use crate::error::StageError;
 use duet_core::agreed::Agreed;
-use duet_core::facts::{Event, FlowState};
+use duet_core::facts::{Event, Facts};
 use duet_core::id::{FieldName, FlowName, LinkId, RecordId};
 use duet_core::link::Phase;
 use duet_core::mapping;
 use duet_core::observation::{Observation, Presence, Source};
 use duet_core::reconcile::needs;
 use duet_core::side::{Both, Side};
-use duet_core::spec::FlowSpec;
+use duet_core::spec::{FieldSpec, FlowSpec};
 use duet_ports::connector::Record;
 use duet_ports::store::{Address, Lease};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Records in one page of a scan.
 const PAGE: usize = 1_000;
 /// Links in one transaction of the survey.
 const SURVEY: u64 = 500;
+/// Pairs compared in one transaction.
+const COMPARED: usize = 250;
+/// How often it looks whether a source that another process opens has its first position.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A record of the report.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -98,7 +103,8 @@ impl Adoption {
     /// Takes the flow's lease and makes sure that both detectors start from a position before now.
     ///
     /// # Errors
-    /// [`StageError::LeaseHeld`] when another adoption of the flow is at work (exit code 75).
+    /// [`StageError::LeaseHeld`] when another adoption of the flow is at work, or another process is
+    /// opening one of its sources and doesn't come to an end (exit code 75).
     pub async fn begin(context: &Context, flow: &FlowName) -> Result<Adoption, StageError> {
         let spec = context
             .flow(flow)
@@ -210,23 +216,38 @@ impl Adoption {
             self.renew(context).await?;
         }
         pair_up(&self.spec, halves, &mut survey);
+        self.compare(context, &mut survey.matched).await?;
         Ok(survey)
     }
 
     async fn halves(&self, context: &Context, links: &[LinkId]) -> Result<Vec<Half>, StageError> {
-        if links.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut unit = context.store.begin().await?;
-        let now = context.clock.now();
-        let locked: Vec<LinkId> =
-            unit.lock(links, false).await?.into_iter().map(|(link, _)| link).collect();
-        let facts = unit.load(&locked, &[], now).await?;
+        let facts = facts_of(context, links).await?;
         Ok(facts
             .into_iter()
             .filter(|facts| facts.agreed == Agreed::None)
             .filter_map(|facts| Half::of(&facts, &self.spec))
             .collect())
+    }
+
+    /// Tells where pairs differ. Only now, page by page: there may be millions, and what a record
+    /// holds is not kept while its partner is looked for.
+    async fn compare(
+        &mut self,
+        context: &Context,
+        matched: &mut [Match],
+    ) -> Result<(), StageError> {
+        for page in matched.chunks_mut(COMPARED) {
+            let links: Vec<LinkId> =
+                page.iter().flat_map(|pair| [pair.links.left, pair.links.right]).collect();
+            let facts = facts_of(context, &links).await?;
+            let facts: BTreeMap<LinkId, Facts> =
+                facts.into_iter().map(|facts| (facts.link.id, facts)).collect();
+            for pair in page {
+                pair.differing = differing(&self.spec, &pair.links, &facts);
+            }
+            self.renew(context).await?;
+        }
+        Ok(())
     }
 
     /// Links the matched pairs, then marks the flow as adopted and makes everything due: the
@@ -251,9 +272,7 @@ impl Adoption {
             watch(Progress::Linked(done, total));
             self.renew(context).await?;
         }
-        let state = context.store.flow_state(&self.spec.name).await?;
-        let state = FlowState { adopted: true, ..state };
-        context.store.set_flow_state(&self.spec.name, state, context.clock.now()).await?;
+        context.store.set_adopted(&self.spec.name, context.clock.now()).await?;
         self.make_due(context).await
     }
 
@@ -285,14 +304,49 @@ impl Adoption {
     }
 }
 
-/// Opening a source stores its first position. Held by a running `duet run`: it has one already.
+/// Opening a source stores its first position: what changes from then on is told by its detector,
+/// what changed before is met by the scan.
 async fn note_positions(context: &Context, spec: &Arc<FlowSpec>) -> Result<(), StageError> {
     for side in Side::BOTH {
-        if let Some(detection) = Detection::open(context, spec, side).await? {
-            detection.close(context).await?;
-        }
+        note_position(context, spec, side).await?;
     }
     Ok(())
+}
+
+/// A source that another process holds has a position already, or is being opened just now: an edit
+/// after the scan and before that position would be told by neither. Waits for it, for less than
+/// the adoption's own lease lasts.
+async fn note_position(
+    context: &Context,
+    spec: &Arc<FlowSpec>,
+    side: Side,
+) -> Result<(), StageError> {
+    let source = source_name(&spec.name, side);
+    let patience = i64::try_from((context.options.lease / 2).as_micros()).unwrap_or(i64::MAX);
+    let until = context.clock.now().plus(patience);
+    loop {
+        if let Some(detection) = Detection::open(context, spec, side).await? {
+            return Ok(detection.close(context).await?);
+        }
+        if context.store.position(&source).await?.is_some() {
+            return Ok(());
+        }
+        if context.clock.now() >= until {
+            return Err(StageError::LeaseHeld { name: format!("the opening of {source}") });
+        }
+        context.clock.sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The facts of links that nobody holds for long; a link that was joined meanwhile is left out.
+async fn facts_of(context: &Context, links: &[LinkId]) -> Result<Vec<Facts>, StageError> {
+    if links.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut unit = context.store.begin().await?;
+    let locked: Vec<LinkId> =
+        unit.lock(links, false).await?.into_iter().map(|(link, _)| link).collect();
+    Ok(unit.load(&locked, &[], context.clock.now()).await?)
 }
 
 async fn lease(context: &Context, name: &str, holder: &str) -> Result<Option<Lease>, StageError> {
@@ -306,16 +360,14 @@ struct Half {
     side: Side,
     record: RecordId,
     keys: Vec<(usize, String)>,
-    observation: Observation,
 }
 
 impl Half {
-    fn of(facts: &duet_core::facts::Facts, spec: &FlowSpec) -> Option<Half> {
+    fn of(facts: &Facts, spec: &FlowSpec) -> Option<Half> {
         let sides: Vec<Side> =
             Side::BOTH.into_iter().filter(|side| facts.link.record.get(*side).is_some()).collect();
         let [side] = sides[..] else { return None };
-        let observation = facts.seen.get(side).clone()?;
-        if observation.presence != Presence::Present {
+        if facts.seen.get(side).as_ref()?.presence != Presence::Present {
             return None;
         }
         Some(Half {
@@ -323,7 +375,6 @@ impl Half {
             side,
             record: facts.link.record.get(side).clone()?,
             keys: needs(facts, &[Event::Due], spec).keys,
-            observation,
         })
     }
 
@@ -343,7 +394,7 @@ fn pair_up(spec: &FlowSpec, halves: Vec<Half>, survey: &mut Survey) {
                 ([left], [right]) => {
                     free.remove(left);
                     free.remove(right);
-                    survey.matched.push(matched(spec, rule, &halves[*left], &halves[*right]));
+                    survey.matched.push(matched(rule, &halves[*left], &halves[*right]));
                 }
                 _ => {
                     for (side, index) in members_of(&members) {
@@ -385,27 +436,31 @@ fn by_key<'a>(
     members
 }
 
-fn matched(spec: &FlowSpec, rule: usize, left: &Half, right: &Half) -> Match {
-    let differing = spec
-        .fields
-        .iter()
-        .filter(|field| {
-            let neutral = |side, half: &Half| {
-                let native = mapping::native(field, side, &half.observation.image)?;
-                mapping::get(spec, field, side, &native, &[]).ok()
-            };
-            match (neutral(Side::Left, left), neutral(Side::Right, right)) {
-                (Some(a), Some(b)) => !mapping::same_trunk(field, &a, &b),
-                // A reference, or a value that can't be translated: not comparable here.
-                _ => false,
-            }
-        })
-        .map(|field| field.name.clone())
-        .collect();
+fn matched(rule: usize, left: &Half, right: &Half) -> Match {
     Match {
         records: Both::new(left.record.clone(), right.record.clone()),
         rule,
-        differing,
+        differing: Vec::new(),
         links: Both::new(left.link, right.link),
     }
+}
+
+/// Fields in which a pair differs, as far as both records are known.
+fn differing(
+    spec: &FlowSpec,
+    links: &Both<LinkId>,
+    facts: &BTreeMap<LinkId, Facts>,
+) -> Vec<FieldName> {
+    let neutral = |field: &FieldSpec, side| {
+        let seen = facts.get(links.get(side))?.seen.get(side).as_ref()?;
+        let native = mapping::native(field, side, &seen.image)?;
+        mapping::get(spec, field, side, &native, &[]).ok()
+    };
+    let differs =
+        |field: &&FieldSpec| match (neutral(field, Side::Left), neutral(field, Side::Right)) {
+            (Some(a), Some(b)) => !mapping::same_trunk(field, &a, &b),
+            // A reference, or a value that can't be translated: not comparable here.
+            _ => false,
+        };
+    spec.fields.iter().filter(differs).map(|field| field.name.clone()).collect()
 }

@@ -13,6 +13,7 @@ use crate::unanswered;
 use duet_core::facts::Facts;
 use duet_core::id::{IntentId, LinkId};
 use duet_core::intent::IntentState;
+use duet_core::link::{Link, Phase};
 use duet_core::reconcile;
 use duet_core::stamp::Stamp;
 use duet_core::verdict::{Effect, Verdict};
@@ -31,10 +32,10 @@ pub(crate) const UNCONFIGURED_US: i64 = 3_600 * Stamp::SECOND;
 /// connections that follow are woken.
 ///
 /// # Errors
-/// When the store can't be reached, or others hold the last link of it: nothing of what failed is
-/// settled, the batch is to be repeated.
+/// When the store can't be reached, or others hold a link of it: the rest is decided, nothing of the
+/// batch is settled, and it is to be repeated.
 pub async fn step(context: &Context, batch: Batch) -> Result<Aftermath, StoreError> {
-    let mut aftermath = commit(context, batch).await?;
+    let (mut aftermath, held) = commit(context, batch).await?;
     let mut joins = std::mem::take(&mut aftermath.joins);
     while let Some((older, younger)) = joins.pop_first() {
         let mut more = crate::join::step(context, older, younger).await?;
@@ -44,11 +45,15 @@ pub async fn step(context: &Context, batch: Batch) -> Result<Aftermath, StoreErr
     context.tally.note(&aftermath);
     context.ring(&aftermath.connections).await;
     context.wake_links(&aftermath.wake).await;
-    Ok(aftermath)
+    held.map_or(Ok(aftermath), Err)
 }
 
-async fn commit(context: &Context, batch: Batch) -> Result<Aftermath, StoreError> {
-    let mut aftermath = Aftermath::default();
+/// Decides what can be decided; with it, why something is left.
+async fn commit(
+    context: &Context,
+    batch: Batch,
+) -> Result<(Aftermath, Option<StoreError>), StoreError> {
+    let (mut aftermath, mut held) = (Aftermath::default(), None);
     let mut rest = vec![batch];
     while let Some(batch) = rest.pop() {
         match tries(context, &batch).await {
@@ -62,12 +67,26 @@ async fn commit(context: &Context, batch: Batch) -> Result<Aftermath, StoreError
             }
             // Not the change's fault: it comes again, and counts as poison if it never can be.
             Err(error @ (StoreError::Busy { .. } | StoreError::StaleLink { .. })) => {
-                return Err(error);
+                put_off(batch, &mut rest);
+                held = Some(error);
             }
             Err(error) => rest.extend(without_jobs(batch, &error)?),
         }
     }
-    Ok(aftermath)
+    Ok((aftermath, held))
+}
+
+/// Others hold the link of this job. What the whole batch settles isn't settled now, as it comes
+/// again; but what became of the calls of other links is told.
+fn put_off(batch: Batch, rest: &mut Vec<Batch>) {
+    let Some(held) = batch.jobs.first().map(|job| job.target.clone()) else { return };
+    rest.insert(0, Batch { attempts: batch.attempts, ..Batch::default() });
+    for other in rest.iter_mut() {
+        other.numbers.clear();
+        other.dead.clear();
+        other.attempts.retain(|attempt| Target::Link(attempt.link) != held);
+    }
+    rest.retain(|other| !other.is_empty());
 }
 
 /// What is left of a batch whose only job can't be decided: a dead letter, and what it settles.
@@ -229,7 +248,7 @@ async fn cases(
             continue;
         };
         let jobs = routed.get(&facts.link.id).map_or(&[][..], Vec::as_slice);
-        if let Some(job) = jobs.iter().find(|job| !points_here(job, &facts)) {
+        if let Some(job) = jobs.iter().find(|job| !points_here(job, &facts.link)) {
             tracing::debug!(cause = job.cause, "a record moved to another link; routed again");
             return Err(StoreError::StaleLink { link: facts.link.id });
         }
@@ -247,13 +266,12 @@ async fn cases(
 }
 
 /// Whether a job's record still is this link's: by id or alias, or not known there yet (by marker).
-fn points_here(job: &Job, facts: &Facts) -> bool {
+/// Known by now as another one: a copy of it that carries our marker, which is a record of its own.
+fn points_here(job: &Job, link: &Link) -> bool {
     let Target::Record(address) = &job.target else { return true };
-    let link = &facts.link;
     match link.record.get(address.side) {
         None => true,
         Some(record) if *record == address.record => true,
-        Some(_) if address.marker.is_some() => true,
         Some(_) => link
             .aliases
             .iter()
@@ -305,6 +323,8 @@ fn follow_one(verdict: &Verdict, now: Stamp, aftermath: &mut Aftermath) {
                     aftermath.connections.insert(intent.connection.clone());
                 }
             }
+            // The end of a link that was joined just now says which one took it.
+            Effect::Join(_) if verdict.link.phase == Phase::Joined => {}
             Effect::Join(other) => {
                 let (a, b) = (verdict.link.id, *other);
                 aftermath.joins.insert((a.min(b), a.max(b)));
@@ -320,5 +340,102 @@ fn follow_one(verdict: &Verdict, now: Stamp, aftermath: &mut Aftermath) {
             | Effect::WakeChildren(_)
             | Effect::CountDelete(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use duet_core::agreed::Agreed;
+    use duet_core::facts::Event;
+    use duet_core::id::{FlowName, RecordId, Row};
+    use duet_core::link::Memory;
+    use duet_core::side::{Both, Side};
+    use duet_ports::envelope::Numbered;
+
+    fn link_id(number: u8) -> LinkId {
+        LinkId(format!("{number:032x}").parse().expect("an id"))
+    }
+
+    fn intent_id(number: u8) -> IntentId {
+        IntentId(link_id(number).0)
+    }
+
+    fn link(number: u8, left: &str) -> Link {
+        Link {
+            id: link_id(number),
+            flow: FlowName::from("things"),
+            rev: 1,
+            phase: Phase::Matching,
+            record: Both::new(Some(RecordId::from(left)), None),
+            aliases: Vec::new(),
+            synced_at: None,
+            synced: Both::default(),
+            due_at: None,
+            waits: 0,
+            created_at: Stamp(0),
+            memory: Memory::default(),
+        }
+    }
+
+    fn seen(side: Side, record: &str) -> Job {
+        let (flow, record) = (FlowName::from("things"), RecordId::from(record));
+        let marker = Some(intent_id(9));
+        let address = Address { flow, side, record, marker };
+        Job { target: Target::Record(address), event: Event::Due, cause: "test" }
+    }
+
+    #[test]
+    fn a_copy_that_carries_our_marker_points_nowhere_once_the_record_is_known() {
+        let link = link(1, "made");
+        assert!(points_here(&seen(Side::Left, "made"), &link));
+        assert!(!points_here(&seen(Side::Left, "copy"), &link));
+        assert!(points_here(&seen(Side::Right, "new"), &link), "not known there yet");
+    }
+
+    fn joining(phase: Phase) -> Decided {
+        let verdict = Verdict {
+            link: Link { phase, ..link(2, "made") },
+            agreed: Agreed::None,
+            seen: Both::default(),
+            effects: vec![Effect::Join(link_id(1))],
+            row: Row::from("M1"),
+            rule: String::new(),
+            outcomes: Vec::new(),
+            echo: false,
+            changed: true,
+        };
+        Decided { from_rev: 0, verdict, cause: String::new(), policy: String::new() }
+    }
+
+    #[test]
+    fn a_link_that_was_joined_asks_for_no_other_join() {
+        assert_eq!(follow(&[joining(Phase::Matching)], Stamp(0)).joins.len(), 1);
+        assert!(follow(&[joining(Phase::Joined)], Stamp(0)).joins.is_empty());
+    }
+
+    #[test]
+    fn what_is_put_off_settles_nothing_and_keeps_the_others_calls() {
+        let attempt = |number| Attempt {
+            intent: intent_id(number),
+            link: link_id(number),
+            number: 1,
+            sent_at: Stamp(0),
+            done_at: Stamp(1),
+            outcome: "landed",
+            failure: None,
+        };
+        let attempts = vec![attempt(1), attempt(2)];
+        let job = |number| Job::due(link_id(number));
+        let number = Numbered { source: "things/left".into(), token: 1, number: 7 };
+        let mut rest =
+            vec![Batch { jobs: vec![job(2)], attempts, numbers: vec![number], dead: vec![] }];
+        put_off(Batch::of(vec![job(1)]), &mut rest);
+        let left = Batch { attempts: vec![attempt(2)], ..Batch::of(vec![job(2)]) };
+        assert_eq!(rest, [left.clone()]);
+        let last = Batch { attempts: vec![attempt(2), attempt(3)], ..left };
+        let mut rest = Vec::new();
+        put_off(last, &mut rest);
+        assert_eq!(rest, [Batch { attempts: vec![attempt(3)], ..Batch::default() }]);
     }
 }

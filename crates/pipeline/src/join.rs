@@ -10,6 +10,8 @@ use crate::fill::{Case, fill};
 use duet_core::facts::{Event, Facts};
 use duet_core::id::LinkId;
 use duet_core::reconcile;
+use duet_core::spec::FlowSpec;
+use duet_core::verdict::Verdict;
 use duet_ports::store::{Decided, StoreError, Unit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -72,13 +74,13 @@ async fn at_once(context: &Context, pairs: &[(LinkId, LinkId)]) -> Result<(), St
     let facts = unit.load(&locked, &[], now).await?;
     let mut facts: BTreeMap<LinkId, Facts> =
         facts.into_iter().map(|facts| (facts.link.id, facts)).collect();
-    let mut decided = Vec::with_capacity(links.len());
-    for (older, younger) in pairs {
-        if let (Some(first), Some(second)) = (facts.remove(older), facts.remove(younger)) {
-            let both = Box::pin(joined(context, unit.as_mut(), first, second)).await?;
-            decided.extend(both.into_iter().flatten());
-        }
-    }
+    let joinings = pairs
+        .iter()
+        .filter_map(|(older, younger)| {
+            joining(context, facts.remove(older)?, facts.remove(younger)?)
+        })
+        .collect();
+    let decided = joined(unit.as_mut(), joinings).await?;
     unit.save(&decided, now).await?;
     unit.commit().await
 }
@@ -100,39 +102,54 @@ async fn attempt(
     let (Some(first), Some(second)) = (facts.next(), facts.next()) else {
         return Ok(Aftermath::default());
     };
-    let both = Box::pin(joined(context, unit.as_mut(), first, second)).await?;
-    let Some(decided) = both else {
+    let Some(joining) = joining(context, first, second) else {
         return Ok(Aftermath::default());
     };
+    let decided = joined(unit.as_mut(), vec![joining]).await?;
     let mut aftermath = follow(&decided, now);
     aftermath.wake = unit.save(&decided, now).await?;
     unit.commit().await?;
     Ok(aftermath)
 }
 
-/// The verdicts of both links, the younger's first: it gives up the record that the older takes.
-async fn joined(
-    context: &Context,
-    unit: &mut dyn Unit,
-    older: Facts,
-    younger: Facts,
-) -> Result<Option<Vec<Decided>>, StoreError> {
-    let Some(spec) = context.flow(&older.link.flow).map(Arc::clone) else { return Ok(None) };
-    let revs = (older.link.rev, younger.link.rev);
-    let Some((facts, gone)) = reconcile::join(older, younger, &spec) else { return Ok(None) };
-    let mut cases =
-        [Case { facts, events: vec![Event::Due], causes: BTreeSet::from(["join"]), spec }];
+/// Two links that can be joined.
+struct Joining {
+    /// The older one, with what it takes over.
+    case: Case,
+    older_rev: i64,
+    /// What becomes of the younger one: it gives up the record that the older takes.
+    gone: Decided,
+}
+
+/// `None`: they can't be joined any more.
+fn joining(context: &Context, older: Facts, younger: Facts) -> Option<Joining> {
+    let spec = context.flow(&older.link.flow).map(Arc::clone)?;
+    let (older_rev, younger_rev) = (older.link.rev, younger.link.rev);
+    let (facts, gone) = reconcile::join(older, younger, &spec)?;
+    let gone = decided(younger_rev, gone, &spec);
+    let case = Case { facts, events: vec![Event::Due], causes: BTreeSet::from(["join"]), spec };
+    Some(Joining { case, older_rev, gone })
+}
+
+/// The verdicts of both links of each pair, the younger's first. What they need is loaded at once.
+async fn joined(unit: &mut dyn Unit, joinings: Vec<Joining>) -> Result<Vec<Decided>, StoreError> {
+    let (mut cases, mut others) = (Vec::new(), Vec::new());
+    for Joining { case, older_rev, gone } in joinings {
+        cases.push(case);
+        others.push((older_rev, gone));
+    }
     fill(unit, &mut cases).await?;
-    let [Case { facts, events, spec, .. }] = cases;
-    let mut verdict = reconcile::decide(facts, &events, &spec);
-    verdict.changed = true;
-    verdict.echo = false;
-    verdict.link.rev = verdict.link.rev.max(revs.0 + 1);
-    let decided = |from_rev, verdict| Decided {
-        from_rev,
-        verdict,
-        cause: "join".into(),
-        policy: spec.version.clone(),
-    };
-    Ok(Some(vec![decided(revs.1, gone), decided(revs.0, verdict)]))
+    let mut both = Vec::with_capacity(2 * cases.len());
+    for (Case { facts, events, spec, .. }, (rev, gone)) in cases.into_iter().zip(others) {
+        let mut verdict = reconcile::decide(facts, &events, &spec);
+        verdict.changed = true;
+        verdict.echo = false;
+        verdict.link.rev = verdict.link.rev.max(rev + 1);
+        both.extend([gone, decided(rev, verdict, &spec)]);
+    }
+    Ok(both)
+}
+
+fn decided(from_rev: i64, verdict: Verdict, spec: &FlowSpec) -> Decided {
+    Decided { from_rev, verdict, cause: "join".into(), policy: spec.version.clone() }
 }

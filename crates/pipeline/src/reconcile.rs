@@ -130,12 +130,22 @@ fn job_of(context: &Context, raw: &RawValue) -> Result<Job, DeadLetter> {
         let reason = format!("no flow named {} is configured", change.flow);
         return Err(letter(Some(change.flow), reason));
     }
-    Ok(job_of_change(change, context.clock.now()))
+    let now = sides_time(context, &change);
+    Ok(job_of_change(change, now))
 }
 
-/// A change as a job.
+/// The present time of a change's side. What is told of a record there compares with reads of that
+/// side: by our own clock a gap would count as later than the read that closes it, or as earlier
+/// than one that was made before.
+fn sides_time(context: &Context, change: &ChangeV1) -> Stamp {
+    let connection =
+        context.flow(&change.flow).and_then(|spec| context.connection_of(spec, change.side));
+    connection.map_or_else(|| context.clock.now(), |connection| connection.connector.now())
+}
+
+/// A change as a job, at the present time of its side.
 #[must_use]
-pub fn job_of_change(change: ChangeV1, now: Stamp) -> Job {
+fn job_of_change(change: ChangeV1, now: Stamp) -> Job {
     let ChangeV1 { flow, side, record, what } = change;
     let (event, marker, cause) = match what {
         WhatV1::Seen(observation) => {

@@ -166,9 +166,10 @@ pub struct Claimed {
 /// One deciding transaction.
 #[async_trait]
 pub trait Unit: Send {
-    /// The links of these records: by marker, else by record id or alias, else a new link in
+    /// The links of these records: by record id or alias, else by marker, else a new link in
     /// [`duet_core::link::Phase::Matching`], inserted sorted by (flow, side, record id) with
-    /// `ON CONFLICT DO NOTHING`. One answer per address, in order. `fresh` gives ids for new links.
+    /// `ON CONFLICT DO NOTHING`. A marker leads one of these records to its link: others that carry
+    /// it are copies. One answer per address, in order. `fresh` gives ids for new links.
     ///
     /// # Errors
     /// As of [`StoreError`].
@@ -412,6 +413,13 @@ pub trait Store: crate::inspect::Inspect + Send + Sync {
         state: FlowState,
         now: Stamp,
     ) -> Result<(), StoreError>;
+
+    /// Marks a flow as adopted, and leaves alone what else is set of it: a person may pause it
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// As of [`StoreError`].
+    async fn set_adopted(&self, flow: &FlowName, now: Stamp) -> Result<(), StoreError>;
 
     /// Pauses a connection until a time (outage, throttling), or lifts it; with the reason shown by
     /// `status`. Paused connections are skipped by `claim` and `due_intents`.

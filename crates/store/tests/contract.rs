@@ -26,6 +26,7 @@ cases! {
         each_record_has_one_link, two_first_meetings_are_one,
         a_meeting_that_is_rolled_back_leaves_nothing, former_ids_lead_to_their_link,
         a_create_seen_early_leads_to_its_link, a_copied_marker_leads_nowhere,
+        a_marker_on_two_records_leads_one,
         an_id_with_nul_is_refused;
     saving:
         a_verdict_comes_back_whole, what_is_taken_away_is_gone,
@@ -49,7 +50,7 @@ cases! {
         marks_are_passed_over,
         no_position_leaves_the_stored_one, an_older_token_is_refused,
         a_successor_is_seen_by_its_lease, a_mark_is_part_of_its_transaction, sources_are_told,
-        poison_is_counted, dead_letters_are_kept, flow_states_are_kept,
+        poison_is_counted, dead_letters_are_kept, flow_states_are_kept, adopting_leaves_a_pause,
         migrating_is_safe_at_once_and_twice;
     people:
         a_decision_is_stored, a_stale_decision_is_refused, a_decision_and_a_verdict_take_turns,

@@ -5,6 +5,7 @@ use duet_core::link::Phase;
 use duet_core::side::Side;
 use duet_pipeline::adopt::{Adoption, Progress, Survey};
 use duet_pipeline::error::StageError;
+use duet_ports::clock::Clock;
 use duet_ports::store::Store;
 use duet_testkit::memory_side::columns;
 
@@ -192,4 +193,29 @@ async fn a_side_that_cannot_be_read_ends_the_adoption_with_nothing_done() {
     let survey = surveyed(&rig, &mut adoption).await;
     assert_eq!(survey.matched.len(), 2, "scanned again, nothing is there twice");
     assert_eq!(rig.links().await.len(), 10);
+}
+
+#[tokio::test]
+async fn a_source_that_another_process_is_opening_has_no_position_yet() {
+    let rig = two_histories().await;
+    let hour = std::time::Duration::from_secs(3_600);
+    let lease = rig.store.lease("detect/things/left", "other", hour, rig.clock.now()).await;
+    let lease = lease.expect("it is up").expect("nobody has it");
+    let passing = async {
+        loop {
+            rig.pass(1);
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    };
+    let flow = &rig.spec().name;
+    let failed = tokio::select! {
+        begun = Adoption::begin(&rig.context, flow) => begun.err(),
+        () = passing => None,
+    };
+    assert!(matches!(failed, Some(StageError::LeaseHeld { .. })), "{failed:?}");
+    let (now, head) = (rig.clock.now(), duet_ports::connector::Position("0".to_owned()));
+    let opened = rig.store.advance("things/left", lease.token, Some(&head), 0, now);
+    let (begun, opened) = tokio::join!(Adoption::begin(&rig.context, flow), opened);
+    assert!(opened.expect("it is up"));
+    begun.expect("it has one now").end(&rig.context).await.expect("it is up");
 }

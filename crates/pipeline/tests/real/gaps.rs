@@ -1,6 +1,9 @@
 //! Gaps: a source that can't be read from its stored position any more. A scan finds what was
 //! missed, deletions by evidence; no position is stored before all of it is settled.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use duet_core::facts::FlowState;
 use duet_core::link::Phase;
 use duet_core::side::Side;
@@ -8,14 +11,18 @@ use duet_core::spec::DeletePolicy;
 use duet_pipeline::detect::{Detection, source_name};
 use duet_pipeline::sync;
 use duet_ports::clock::Clock;
+use duet_ports::envelope::{Body, ChangeV1, Envelope, WhatV1};
+use duet_ports::hub::{Hub, Outgoing, Published, Queue};
 use duet_ports::inspect::{Inspect, SourceRow};
 use duet_ports::store::Store;
-use duet_testkit::memory_side::{Fault, Kind, columns};
+use duet_testkit::memory_side::{Fault, Kind, ShiftedClock, columns};
+use serde_json::value::to_raw_value;
 
+use super::flowing::linked;
 use super::flows::{THINGS, deleting};
 use super::hands::Hands;
 use super::looping::{STOP, agreed, make, rig as loops, running};
-use super::rig::Rig;
+use super::rig::{Rig, Wanted};
 
 async fn left(rig: &Rig) -> SourceRow {
     let rows = rig.store.sources().await.expect("it is up");
@@ -193,4 +200,34 @@ async fn a_position_that_is_none_of_the_source_is_a_gap() {
     detection.close(&rig.context).await.expect("it is up");
     assert_eq!(position(&rig).await, "v9:nonsense");
     assert_eq!(left(&rig).await.scanning, None, "given back with the source");
+}
+
+/// Something happened to a record, and the source can't tell what.
+async fn tell_a_gap(rig: &Rig, record: &str) {
+    let flow = rig.spec().name.clone();
+    let change = ChangeV1 { flow, side: Side::Left, record: record.into(), what: WhatV1::Gap };
+    let changes = vec![to_raw_value(&change).expect("a change is JSON")];
+    let envelope = Envelope::unnumbered(Body::Changes { changes });
+    let message = Outgoing { queue: Queue::Changes(0), envelope };
+    let fates = rig.hub.publish(&[message]).await.expect("it is up");
+    assert_eq!(fates, [Published::Confirmed]);
+}
+
+#[tokio::test]
+async fn a_gap_is_read_once_whatever_our_clock_says() {
+    for (ours, theirs) in [(3_600, 0), (0, 3_600), (0, 0)] {
+        let sides_clock = Arc::new(ShiftedClock::default());
+        sides_clock.pass(Duration::from_secs(theirs));
+        let rig = Rig::of(Wanted { sides_clock: Some(sides_clock), ..Wanted::default() }).await;
+        rig.pass(ours);
+        let mut hands = linked(&rig, Side::Left, "1", "Ann").await;
+        let (reads, written) = (rig.left().calls(Kind::Read), rig.writes());
+        tell_a_gap(&rig, "a").await;
+        hands.work().await;
+        assert_eq!(rig.left().calls(Kind::Read), reads + 1, "ours {ours}, theirs {theirs}");
+        assert_eq!(
+            (rig.detail(Side::Left, "a").await.link.phase, rig.writes()),
+            (Phase::Linked, written)
+        );
+    }
 }

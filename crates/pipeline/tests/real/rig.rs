@@ -38,6 +38,8 @@ pub(crate) struct Wanted {
     pub(crate) options: Options,
     pub(crate) adopted: bool,
     pub(crate) lock_timeout: Duration,
+    /// The clock of both sides, where it isn't ours.
+    pub(crate) sides_clock: Option<Arc<ShiftedClock>>,
     /// The database is reached through a proxy that can cut it off.
     pub(crate) cuttable: bool,
     /// Without a broker: every process has a hub in its own memory.
@@ -59,6 +61,7 @@ impl Default for Wanted {
             },
             adopted: true,
             lock_timeout: Duration::from_secs(5),
+            sides_clock: None,
             cuttable: false,
             embedded: false,
         }
@@ -90,9 +93,10 @@ impl Rig {
 
     pub(crate) async fn of(wanted: Wanted) -> Rig {
         let clock = Arc::new(ShiftedClock::default());
+        let theirs = wanted.sides_clock.clone().unwrap_or_else(|| clock.clone());
         let sides = Both::build(|side| {
             let promises = *wanted.promises.get(side);
-            MemorySide::new(side.as_str(), clock.clone(), promises)
+            MemorySide::new(side.as_str(), theirs.clone(), promises)
         });
         let database = postgres().await.expect("PostgreSQL");
         let broker = match wanted.embedded {

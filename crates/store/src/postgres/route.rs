@@ -7,7 +7,7 @@ use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_ports::store::{Address, StoreError};
 use sqlx::{PgConnection, Row};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// By present id, else by a former one, else by the marker of our own create, seen before its
@@ -18,7 +18,7 @@ WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
         WITH ORDINALITY AS a(flow, side, record, marker, n)
 )
-SELECT DISTINCT ON (n) n, link FROM (
+SELECT DISTINCT ON (n) n, link, rank FROM (
     SELECT a.n, l.id AS link, 0 AS rank FROM asked a
         JOIN links l ON l.flow = a.flow AND l.left_id = a.record AND l.phase <> 'joined'
         WHERE a.side = 'left'
@@ -46,6 +46,9 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
 ORDER BY n
 ON CONFLICT DO NOTHING";
 
+/// The rank of a link that was found by a marker alone.
+const BY_MARKER: i32 = 2;
+
 /// An insert that finds the record taken is followed by a look at who took it; once is enough
 /// unless that link is rolled back or re-pointed in between.
 const ROUNDS: usize = 4;
@@ -63,10 +66,14 @@ pub(super) async fn ensure(
 ) -> Result<Vec<LinkId>, StoreError> {
     let mut missing = asked(addresses)?;
     let mut found: BTreeMap<Key<'_>, LinkId> = BTreeMap::new();
+    let mut marked: BTreeSet<(LinkId, Side)> = BTreeSet::new();
     for round in 0..ROUNDS {
-        for (key, link) in route(connection, &missing).await? {
-            missing.remove(&key);
-            found.insert(key, link);
+        for (key, link, rank) in route(connection, &missing).await? {
+            // Of several that carry one marker all but the first are copies: records of their own.
+            if rank < BY_MARKER || marked.insert((link, key.1)) {
+                missing.remove(&key);
+                found.insert(key, link);
+            }
         }
         if missing.is_empty() {
             return answers(addresses, &found);
@@ -101,7 +108,7 @@ fn answers(
 async fn route<'a>(
     connection: &mut PgConnection,
     asked: &Asked<'a>,
-) -> Result<Vec<(Key<'a>, LinkId)>, StoreError> {
+) -> Result<Vec<(Key<'a>, LinkId, i32)>, StoreError> {
     let keys: Vec<Key<'a>> = asked.keys().copied().collect();
     let markers: Vec<Option<Uuid>> =
         asked.values().map(|marker| marker.map(|intent| intent.0)).collect();
@@ -118,7 +125,8 @@ async fn route<'a>(
             let number: i64 = row.try_get("n").map_err(fault("route"))?;
             let at = usize::try_from(number - 1).ok().and_then(|at| keys.get(at));
             let key = at.ok_or_else(|| corrupt("route", "a row nobody asked for"))?;
-            Ok((*key, LinkId(row.try_get("link").map_err(fault("route"))?)))
+            let link = LinkId(row.try_get("link").map_err(fault("route"))?);
+            Ok((*key, link, row.try_get("rank").map_err(fault("route"))?))
         })
         .collect()
 }

@@ -26,6 +26,11 @@ INSERT INTO flows (name, adopted, paused, deletes_held, changed_at) VALUES ($1, 
 ON CONFLICT (name) DO UPDATE SET adopted = excluded.adopted, paused = excluded.paused,
     deletes_held = excluded.deletes_held, changed_at = excluded.changed_at";
 
+const SET_ADOPTED: &str = "
+INSERT INTO flows (name, adopted, paused, deletes_held, changed_at)
+VALUES ($1, true, false, false, $2)
+ON CONFLICT (name) DO UPDATE SET adopted = true, changed_at = excluded.changed_at";
+
 const PAUSE: &str = "
 INSERT INTO connections (name, paused_until, reason) VALUES ($1, $2, $3)
 ON CONFLICT (name) DO UPDATE SET paused_until = excluded.paused_until, reason = excluded.reason";
@@ -140,6 +145,17 @@ impl Store for Postgres {
             .execute(&self.pool)
             .await
             .map_err(fault("store a flow"))?;
+        Ok(())
+    }
+
+    async fn set_adopted(&self, flow: &FlowName, now: Stamp) -> Result<(), StoreError> {
+        self.ready().await?;
+        sqlx::query(SET_ADOPTED)
+            .bind(checked("flow", flow.as_str())?)
+            .bind(now.0)
+            .execute(&self.pool)
+            .await
+            .map_err(fault("mark a flow as adopted"))?;
         Ok(())
     }
 

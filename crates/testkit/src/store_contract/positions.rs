@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use duet_core::facts::FlowState;
+use duet_core::id::FlowName;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::Position;
 use duet_ports::envelope::Numbered;
@@ -221,6 +222,21 @@ pub async fn flow_states_are_kept(rig: &dyn StoreRig) {
     store.set_flow_state(&flow(), state, NOW).await.expect("it is stored");
     assert_eq!(store.flow_state(&flow()).await.expect("it answers"), state);
     assert_eq!(super::sample::facts(&*store, link).await.flow, state);
+}
+
+/// Marking a flow as adopted leaves what a person set of it, and needs nothing to be set before.
+pub async fn adopting_leaves_a_pause(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let state = FlowState { adopted: false, paused: true, deletes_held: true };
+    store.set_flow_state(&flow(), state, NOW).await.expect("it is stored");
+    let other = FlowName::from("other");
+    for name in [&flow(), &other] {
+        store.set_adopted(name, NOW).await.expect("it is stored");
+    }
+    let adopted = FlowState { adopted: true, ..state };
+    assert_eq!(store.flow_state(&flow()).await.expect("it answers"), adopted);
+    let fresh = FlowState { adopted: true, ..FlowState::default() };
+    assert_eq!(store.flow_state(&other).await.expect("it answers"), fresh);
 }
 
 /// Without its schema a store says so; migrating at once by two is harmless, and twice too.

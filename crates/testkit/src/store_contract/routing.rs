@@ -113,6 +113,21 @@ pub async fn a_copied_marker_leads_nowhere(rig: &dyn StoreRig) {
     assert_eq!(links[3], link);
 }
 
+/// Of two records that carry the marker of a create one is what was made, the other a copy.
+pub async fn a_marker_on_two_records_leads_one(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let link = linked(&*store, &["a"]).await[0];
+    let create = intent(link, Side::Right, Op::Create);
+    effects(&*store, link, vec![plan(&create)]).await;
+    let marked = |record| Address { marker: Some(create.id), ..address(Side::Right, record) };
+    let mut unit = store.begin().await.expect("the store is up");
+    let asked = ["c", "b", "d", "b"].map(marked);
+    let links = unit.ensure(&asked, &fresh_link, NOW).await.expect("they find links");
+    assert_eq!(links.iter().filter(|one| **one == link).count(), 2, "b, twice: {links:?}");
+    assert_eq!(links[1], links[3]);
+    assert_ne!(links[0], links[2]);
+}
+
 /// An id that can't be stored is refused by name, and nothing else happens.
 pub async fn an_id_with_nul_is_refused(rig: &dyn StoreRig) {
     let store = rig.store().await;
