@@ -2,6 +2,7 @@
 //! misbehave on purpose. Most tests call the steps themselves, in the order they want.
 
 mod adopting;
+mod bounds;
 mod failing;
 mod flowing;
 mod flows;
@@ -16,3 +17,4 @@ mod protocol;
 mod recovery;
 mod rig;
 mod sharing;
+mod strangers;
