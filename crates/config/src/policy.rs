@@ -135,7 +135,6 @@ impl FlowPolicy {
             on_ambiguous: self.on_ambiguous,
             initial,
             create_grace_us: self.create_grace_us.unwrap_or(grace),
-            revive: false,
         }
     }
 }

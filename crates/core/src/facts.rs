@@ -2,12 +2,13 @@
 
 use crate::agreed::Agreed;
 use crate::conflict::Conflict;
-use crate::id::{FlowName, IntentId, LinkId, RecordId};
+use crate::id::{Column, FlowName, IntentId, LinkId, RecordId};
 use crate::intent::{Intent, Receipt};
 use crate::link::{Link, Phase};
 use crate::observation::Observation;
 use crate::side::{Both, Side};
 use crate::stamp::Stamp;
+use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -32,6 +33,10 @@ pub struct Facts {
     pub claims: Vec<Claim>,
     /// Parents that the images or the agreed state refer to; one that isn't here has no link.
     pub parents: Vec<Parent>,
+    /// Other links of the flow that hold a unique value which a write of this batch was refused for
+    /// again and again, and that have an open write which replaces it (P7).
+    #[serde(default)]
+    pub rivals: Vec<Rival>,
     /// Other links that hold a record which a receipt or candidate list of this batch names.
     pub holders: Vec<Holder>,
     /// What the flow allows at the moment.
@@ -98,6 +103,23 @@ pub struct Holder {
     pub whole: bool,
     /// Whether that link has an open create on the other side.
     pub creating: bool,
+}
+
+/// Another link whose record holds a value that is wanted here, and is to hold another one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Rival {
+    /// The side of its record.
+    pub side: Side,
+    /// The column.
+    pub column: Column,
+    /// What its record was last seen to hold there.
+    pub held: Value,
+    /// The link.
+    pub link: LinkId,
+    /// What its open write is to put there.
+    pub wanted: Value,
+    /// Whether that write was refused itself because a unique value is taken.
+    pub refused: bool,
 }
 
 /// What a flow allows at the moment.

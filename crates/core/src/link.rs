@@ -1,7 +1,7 @@
 //! A link: the identity of one record on both sides.
 
 use crate::field_error::FieldError;
-use crate::id::{FieldName, FlowName, LinkId, RecordId};
+use crate::id::{FieldName, FlowName, IntentId, LinkId, RecordId};
 use crate::side::{Both, Side};
 use crate::stamp::Stamp;
 use serde::{Deserialize, Serialize};
@@ -98,6 +98,9 @@ pub struct Memory {
     /// Per side, when its next write may leave after so many of these.
     #[serde(skip_serializing_if = "is_nowhere")]
     pub not_before: Both<Option<Stamp>>,
+    /// Calls that fail and are tried again, and since when: a long streak is a person's matter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failing: Vec<Failing>,
     /// The values kept back (rows F8, P4), as told to the store; by field, in the flow's order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub field_errors: Vec<FieldError>,
@@ -109,6 +112,17 @@ fn is_zero(count: &u32) -> bool {
 
 fn is_nowhere(both: &Both<Option<Stamp>>) -> bool {
     both.left.is_none() && both.right.is_none()
+}
+
+/// A call that fails for passing reasons, one try after another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// The call.
+    pub intent: IntentId,
+    /// When the first of these tries failed.
+    pub since: Stamp,
+    /// When the last one did.
+    pub last: Stamp,
 }
 
 /// A parent's record that a link waits for.

@@ -1,6 +1,6 @@
 //! What a failure means and what to do about it: one exhaustive function (correctness, 4.8).
 
-use crate::intent::{Intent, Op};
+use crate::intent::{Intent, IntentState, Op};
 use crate::stamp::Stamp;
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ pub struct Failure {
 pub const BACKOFF_MIN_US: i64 = Stamp::SECOND;
 /// The longest wait before another try.
 pub const BACKOFF_MAX_US: i64 = 3_600 * Stamp::SECOND;
-/// A call that only met passing failures for this long is left to a person.
+/// A call that met passing failures for this long, one after another, is left to a person.
 pub const AGE_MAX_US: i64 = 24 * 3_600 * Stamp::SECOND;
 /// Answers that make no sense, until the call is left to a person.
 pub const POISON_TRIES: u32 = 5;
@@ -63,6 +63,9 @@ pub const POISON_TRIES: u32 = 5;
 pub const STALE_AT_ONCE: u32 = 5;
 /// Tries after which two records are taken to wait for each other's unique value (P7).
 pub const EXCHANGE_TRIES: u32 = 3;
+/// The code of a create that waits for a parent's record in vain (P4). It is incomplete: only a new
+/// decision may plan it.
+pub const PARENT_MISSING: &str = "parent_missing";
 /// How long a side that was not asked to wait longer is left alone.
 const PAUSE_US: i64 = 10 * Stamp::SECOND;
 
@@ -71,23 +74,25 @@ const PAUSE_US: i64 = 10 * Stamp::SECOND;
 pub struct Tried {
     /// Tries, the failed one included.
     pub attempts: u32,
-    /// How long ago the call was planned, in microseconds.
+    /// How long ago the first of the failures in a row was met, in microseconds. Time that the
+    /// connection was paused before counts for nothing.
     pub age_us: i64,
     /// A random fraction, `u32::MAX` standing for one: full jitter is a share of the backoff.
     pub jitter: u32,
 }
 
 impl Tried {
-    /// What was tried of an intent. The fraction comes from its id, which nobody chose: the same
-    /// facts give the same due time, and intents that failed together come back apart.
+    /// What was tried of an intent that has been failing since then. The fraction comes from its
+    /// id, which nobody chose: the same facts give the same due time, and intents that failed
+    /// together come back apart.
     #[must_use]
-    pub fn of(intent: &Intent, now: Stamp) -> Tried {
+    pub fn of(intent: &Intent, since: Stamp, now: Stamp) -> Tried {
         let bytes = intent.id.0.as_bytes();
         let turn = (intent.attempts as usize % 3) * 4;
         let jitter = [bytes[turn], bytes[turn + 1], bytes[turn + 2], bytes[turn + 3]];
         Tried {
             attempts: intent.attempts,
-            age_us: now.0.saturating_sub(intent.planned_at.0),
+            age_us: now.0.saturating_sub(since.0),
             jitter: u32::from_be_bytes(jitter),
         }
     }
@@ -116,6 +121,21 @@ pub enum Treatment {
     Conflict,
     /// Find out by reading whether it landed (W5).
     Recover,
+}
+
+impl Failure {
+    /// The same without the side's sentence, which may hold values of the record: attempts are
+    /// kept long and keep names, sizes, codes and ids only.
+    #[must_use]
+    pub fn without_message(self) -> Failure {
+        Failure { message: String::new(), ..self }
+    }
+
+    /// Whether it tells of a create that is incomplete until a parent's record comes (P4).
+    #[must_use]
+    pub fn is_missing_parent(&self) -> bool {
+        self.class == FailureClass::Dependency && self.code == PARENT_MISSING
+    }
 }
 
 /// What follows from a failure of a call (correctness, 4.8).
@@ -177,7 +197,8 @@ fn pause_us(failure: &Failure, tried: Tried) -> i64 {
 }
 
 /// Full jitter between one second and a limit that doubles with every try, up to an hour.
-fn backoff_us(tried: Tried) -> i64 {
+#[must_use]
+pub fn backoff_us(tried: Tried) -> i64 {
     let doublings = tried.attempts.saturating_sub(1).min(12);
     let limit = (BACKOFF_MIN_US << doublings).min(BACKOFF_MAX_US);
     share(limit, tried.jitter).max(BACKOFF_MIN_US)
@@ -188,15 +209,53 @@ fn share(of: i64, jitter: u32) -> i64 {
     i64::try_from(part).unwrap_or(of)
 }
 
-/// What a person can do about a failure, in one or two sentences without values.
+/// What a person can do about a failed call in this state, in a few sentences without values.
 #[must_use]
-pub fn advice(failure: &Failure) -> String {
+pub fn advice(failure: &Failure, state: IntentState) -> String {
+    match state {
+        IntentState::Discarded => "It was given up by hand. It is tried again when one of its \
+            inputs changes, or with `duet errors retry`."
+            .to_owned(),
+        IntentState::Parked => advice_if_parked(failure),
+        IntentState::Planned
+        | IntentState::Sent
+        | IntentState::Unknown
+        | IntentState::Confirmed
+        | IntentState::NotLanded
+        | IntentState::Superseded
+        | IntentState::Refused => advice_by_class(failure),
+    }
+}
+
+/// What failures that pass by themselves ask of a person when they didn't.
+fn advice_if_parked(failure: &Failure) -> String {
+    match failure.class {
+        FailureClass::Transient | FailureClass::UnknownOutcome => {
+            "It kept failing for a day and is not tried again by itself. Look at the other \
+             system's health, then use `duet errors retry`."
+                .to_owned()
+        }
+        FailureClass::Throttled
+        | FailureClass::Auth
+        | FailureClass::Stale
+        | FailureClass::Validation
+        | FailureClass::Uniqueness
+        | FailureClass::Gone
+        | FailureClass::Dependency
+        | FailureClass::Permission
+        | FailureClass::Restricted
+        | FailureClass::Unreachable
+        | FailureClass::Poison => advice_by_class(failure),
+    }
+}
+
+fn advice_by_class(failure: &Failure) -> String {
     let columns = failure.columns.join(", ");
     let named = if columns.is_empty() { String::new() } else { format!(" ({columns})") };
     match failure.class {
         FailureClass::Transient => {
             "Nothing to do: it is tried again by itself. If it lasts, look at the other system's \
-             health, then use `duet errors retry`."
+             health."
                 .to_owned()
         }
         FailureClass::Throttled => {

@@ -413,8 +413,6 @@ pub struct RecordPolicy {
     pub initial: Option<Side>,
     /// How long to wait and look again before a create, in microseconds (M2).
     pub create_grace_us: i64,
-    /// What happens to a tombstoned candidate (M5).
-    pub revive: bool,
 }
 
 /// What a deletion does to the other side.

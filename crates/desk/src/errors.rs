@@ -46,6 +46,8 @@ pub enum TroubleDetail {
 pub enum Target {
     /// A call.
     Call(IntentId),
+    /// A create that lacks a parent's record, and its link: it is planned anew, never sent as it is.
+    Incomplete(IntentId, LinkId),
     /// A value that is kept back, and its link.
     Value(FieldErrorId, LinkId),
 }
@@ -55,6 +57,9 @@ pub enum Target {
 pub struct Failed {
     /// The intent.
     pub id: IntentId,
+    /// The link.
+    #[serde(skip)]
+    pub link: LinkId,
     /// `FLOW/KEY`, by the key of the right, or of the left where there is none, as conflicts are.
     pub record: String,
     /// What was to be done, and where.
@@ -111,12 +116,21 @@ pub struct KeptBack {
     pub since: Stamp,
 }
 
+impl Failed {
+    fn target(&self) -> Target {
+        match &self.failure {
+            Some(failure) if failure.is_missing_parent() => Target::Incomplete(self.id, self.link),
+            Some(_) | None => Target::Call(self.id),
+        }
+    }
+}
+
 impl Trouble {
     /// What to point at.
     #[must_use]
     pub fn target(&self) -> Target {
         match self {
-            Trouble::Call(call) => Target::Call(call.id),
+            Trouble::Call(call) => call.target(),
             Trouble::Value(value) => Target::Value(value.id, value.link),
         }
     }
@@ -127,7 +141,7 @@ impl TroubleDetail {
     #[must_use]
     pub fn target(&self) -> Target {
         match self {
-            TroubleDetail::Call(call) => Target::Call(call.error.id),
+            TroubleDetail::Call(call) => call.error.target(),
             TroubleDetail::Value(value) => Target::Value(value.id, value.link),
         }
     }
@@ -227,7 +241,8 @@ impl Desk {
         }
     }
 
-    /// Tries failed calls again, now; records with values kept back are decided again.
+    /// Tries failed calls again, now; records with values kept back, and those that wait for a
+    /// parent's record, are decided again.
     ///
     /// # Errors
     /// When one of the calls isn't waiting any more; those before it are due.
@@ -237,7 +252,10 @@ impl Desk {
         for some in links.chunks(BATCH) {
             self.look_again(some).await?;
         }
-        self.set(targets, IntentState::Planned).await
+        let calls = targets.iter().filter(|target| target.link().is_none()).copied();
+        let calls: Vec<Target> = calls.collect();
+        self.set(&calls, IntentState::Planned).await?;
+        Ok(targets.len())
     }
 
     /// Gives up failed calls: they are not tried again until one of their inputs changes.
@@ -256,7 +274,7 @@ impl Desk {
     /// [`DeskError::NotACall`] for the first one that isn't.
     pub fn only_calls(targets: &[Target]) -> Result<(), DeskError> {
         let value = targets.iter().find_map(|target| match target {
-            Target::Call(_) => None,
+            Target::Call(_) | Target::Incomplete(..) => None,
             Target::Value(id, _) => Some(id.to_string()),
         });
         value.map_or(Ok(()), |id| Err(DeskError::NotACall { id }))
@@ -272,7 +290,7 @@ impl Desk {
 
     async fn set(&self, targets: &[Target], state: IntentState) -> Result<usize, DeskError> {
         for target in targets {
-            let Target::Call(id) = target else { continue };
+            let (Target::Call(id) | Target::Incomplete(id, _)) = target else { continue };
             match self.store.set_intent(*id, state, self.clock.now()).await? {
                 Accepted::Yes => {}
                 Accepted::Stale => {
@@ -292,7 +310,7 @@ impl Target {
     fn link(&self) -> Option<LinkId> {
         match self {
             Target::Call(_) => None,
-            Target::Value(_, link) => Some(*link),
+            Target::Incomplete(_, link) | Target::Value(_, link) => Some(*link),
         }
     }
 }
@@ -312,10 +330,15 @@ fn listed(calls: Vec<ErrorRow>, values: Vec<FieldErrorRow>, limit: u64) -> Vec<T
 fn failed(intent: Intent, record: &Both<Option<RecordId>>) -> Failed {
     Failed {
         id: intent.id,
+        link: intent.link,
         record: named(&intent.flow, record),
         what: format!("{} {} ({})", intent.op.as_str(), intent.side, intent.connection),
         state: intent.state,
-        advice: intent.failure.as_ref().map(retry::advice).unwrap_or_default(),
+        advice: intent
+            .failure
+            .as_ref()
+            .map(|failure| retry::advice(failure, intent.state))
+            .unwrap_or_default(),
         failure: intent.failure,
         attempts: intent.attempts,
         due_at: intent.due_at,
@@ -420,5 +443,20 @@ mod tests {
         let refused = Desk::only_calls(&targets).expect_err("one is a value").to_string();
         assert!(refused.contains("duet errors retry"), "{refused}");
         assert_eq!(targets[1].link(), Some(link()));
+        assert_eq!(targets[0].link(), None);
+    }
+
+    #[test]
+    fn a_create_that_lacks_its_parent_is_decided_again_and_never_sent_as_it_is() {
+        let mut row = call(1);
+        row.intent.failure = serde_json::from_value(json!({
+            "class": "dependency", "code": retry::PARENT_MISSING, "message": "", "columns": [],
+            "retry_after_us": null,
+        }))
+        .expect("a failure");
+        let (id, waits) = (row.intent.id, row.intent.link);
+        let target = listed(vec![row], Vec::new(), 9)[0].target();
+        assert_eq!((target, target.link()), (Target::Incomplete(id, waits), Some(waits)));
+        assert!(Desk::only_calls(&[target]).is_ok(), "it can be given up");
     }
 }

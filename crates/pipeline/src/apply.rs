@@ -6,7 +6,6 @@
 use crate::batch::{Aftermath, Batch, Job, Target};
 use crate::call::{Answered, call};
 use crate::context::{Connection, Context, Tally};
-use crate::decide::UNCONFIGURED_US;
 use crate::error::StageError;
 use crate::pause::{Stage, concerns_connection};
 use duet_core::facts::Event;
@@ -16,7 +15,7 @@ use duet_core::retry::{Failure, FailureClass};
 use duet_core::spec::FlowSpec;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::ConnectorError;
-use duet_ports::store::{Attempt, Claimed};
+use duet_ports::store::{Attempt, Claimed, Most};
 use std::time::Duration;
 
 /// Takes one batch of due intents of a connection, sends it, settles what came back. `None`:
@@ -36,10 +35,10 @@ pub async fn step(
         return Ok(None);
     }
     let Some(claimed) = claim(context, name, connection).await? else { return Ok(None) };
-    match context.flow(&claimed.flow) {
-        Some(spec) => carry(context, name, connection, spec, &claimed).await,
-        None => unconfigured(context, &claimed).await,
-    }
+    let Some(spec) = context.flow(&claimed.flow) else {
+        return Err(StageError::NoFlow { flow: claimed.flow });
+    };
+    carry(context, name, connection, spec, &claimed).await
 }
 
 /// Brings intents to *sent*, their deadline counted from here.
@@ -55,18 +54,8 @@ pub async fn claim(
     let now = context.clock.now();
     let span = limits.timeout.saturating_add(context.options.call_margin);
     let deadline = now.plus(micros(span));
-    Ok(context.store.claim(name, limits.batch, now, deadline).await?)
-}
-
-/// The flow was taken out of the configuration: its calls are kept out of the others' way.
-async fn unconfigured(
-    context: &Context,
-    claimed: &Claimed,
-) -> Result<Option<Aftermath>, StageError> {
-    tracing::warn!(flow = %claimed.flow, "calls of a flow that isn't configured are put off");
-    let due_at = context.clock.now().plus(UNCONFIGURED_US);
-    context.store.unclaim(&ids(claimed), due_at, None).await?;
-    Ok(Some(Aftermath::default()))
+    let most = Most { writes: limits.batch, reads: limits.read };
+    Ok(context.store.claim(name, &context.flow_names(), most, now, deadline).await?)
 }
 
 async fn carry(
@@ -222,7 +211,8 @@ fn attempt(
         sent_at,
         done_at,
         outcome,
-        failure,
+        // The intent keeps the sentence for people, as long as it is open.
+        failure: failure.map(Failure::without_message),
     }
 }
 
@@ -253,6 +243,38 @@ fn micros(span: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_attempt_keeps_what_failed_and_not_the_sides_sentence() {
+        let intent: Intent = serde_json::from_value(serde_json::json!({
+            "id": "00000000-0000-0000-0000-000000000001",
+            "link": "00000000-0000-0000-0000-000000000002", "flow": "f", "side": "left",
+            "connection": "crm", "op": "update", "path": "batch", "record": "r", "values": {},
+            "find": [], "expected": null, "expected_values": {}, "carries": {}, "state": "sent",
+            "attempts": 1, "due_at": null, "sent_at": null, "deadline": null, "planned_at": 0,
+            "landed_at": null, "failure": null, "why": "",
+        }))
+        .expect("an intent");
+        let failure = Failure {
+            class: FailureClass::Uniqueness,
+            code: "DUPLICATE_VALUE".into(),
+            message: "ann@example.org is taken".into(),
+            columns: vec!["Email".into()],
+            retry_after_us: Some(7),
+        };
+        let outcome = Outcome::Refused { failure: failure.clone(), observed: None };
+        let times = Times {
+            sent_at: Stamp(1),
+            done_at: Stamp(2),
+            sides_sent_at: Stamp(1),
+            sides_at: Stamp(2),
+        };
+        let batch = settle(&[intent], vec![outcome.clone()], times);
+        let kept = batch.attempts[0].failure.clone().expect("it failed");
+        assert_eq!(kept, Failure { message: String::new(), ..failure });
+        let Event::Received(receipt) = &batch.jobs[0].event else { panic!("a receipt") };
+        assert_eq!(receipt.outcome, outcome, "people need the sentence in the intent");
+    }
 
     #[test]
     fn no_call_starts_with_less_than_its_time_limit_left() {

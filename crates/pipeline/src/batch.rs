@@ -78,6 +78,19 @@ impl Batch {
             && self.attempts.is_empty()
     }
 
+    /// The batch in parts of at most so many jobs, in order; what it settles stays with the last
+    /// one, so that nothing is settled before everything is decided.
+    #[must_use]
+    pub fn parts(mut self, most: usize) -> Vec<Batch> {
+        let mut parts = Vec::new();
+        while self.jobs.len() > most.max(1) {
+            let later = self.jobs.split_off(most.max(1));
+            parts.push(Batch::of(std::mem::replace(&mut self.jobs, later)));
+        }
+        parts.push(self);
+        parts
+    }
+
     /// Splits off the second half of the jobs; what the batch settles stays with the later half,
     /// so that nothing is settled before everything is decided.
     #[must_use]
@@ -164,6 +177,19 @@ mod tests {
             rest.extend([later, first]);
         }
         assert_eq!(order, ["a", "b", "c", "d", "e"].map(job), "in their order");
+    }
+
+    #[test]
+    fn a_large_batch_is_decided_in_parts_and_settled_with_the_last() {
+        let records = ["a", "b", "c", "d", "e"];
+        let parts = full(&records).parts(2);
+        assert_eq!(parts.iter().map(|part| part.jobs.len()).collect::<Vec<_>>(), [2, 2, 1]);
+        assert!(parts[..2].iter().all(|part| *part == Batch::of(part.jobs.clone())));
+        assert_eq!(parts[2], full(&["e"]));
+        let jobs: Vec<Job> = parts.into_iter().flat_map(|part| part.jobs).collect();
+        assert_eq!(jobs, records.map(job));
+        assert_eq!(full(&records).parts(5), [full(&records)]);
+        assert_eq!(full(&[]).parts(0), [full(&[])], "it settles something");
     }
 
     #[test]

@@ -129,6 +129,12 @@ impl Context {
         self.flows.get(name)
     }
 
+    /// The flows of this process: it takes no work of others.
+    #[must_use]
+    pub fn flow_names(&self) -> Vec<FlowName> {
+        self.flows.keys().cloned().collect()
+    }
+
     /// The connection of a flow's side.
     #[must_use]
     pub fn connection_of(&self, spec: &FlowSpec, side: Side) -> Option<&Connection> {
@@ -174,8 +180,12 @@ impl Context {
             let partition = partition_of_link(*link, self.options.partitions);
             by_partition.entry(partition).or_default().push(*link);
         }
+        // A message is one batch for whoever takes it.
         for (partition, links) in by_partition {
-            self.wake(Queue::Changes(partition), Body::WakeLinks { links }).await;
+            for some in links.chunks(self.options.batch.max(1)) {
+                let links = some.to_vec();
+                self.wake(Queue::Changes(partition), Body::WakeLinks { links }).await;
+            }
         }
     }
 

@@ -24,11 +24,9 @@ use std::sync::Arc;
 
 /// Tries of a batch as a whole before it is halved.
 const TRIES: u32 = 3;
-/// How far a link of a flow that is no longer configured is moved out of the sweep's way.
-pub(crate) const UNCONFIGURED_US: i64 = 3_600 * Stamp::SECOND;
 
-/// Decides a batch and commits it: whole if it can be, else in halves down to the one job that
-/// can't be decided, which becomes a dead letter. Joins that follow are done, links and
+/// Decides a batch and commits it: whole if it isn't too large and can be, else in parts down to the
+/// one job that can't be decided, which becomes a dead letter. Joins that follow are done, links and
 /// connections that follow are woken.
 ///
 /// # Errors
@@ -54,7 +52,7 @@ async fn commit(
     batch: Batch,
 ) -> Result<(Aftermath, Option<StoreError>), StoreError> {
     let (mut aftermath, mut held) = (Aftermath::default(), None);
-    let mut rest = vec![batch];
+    let mut rest: Vec<Batch> = batch.parts(context.options.batch).into_iter().rev().collect();
     while let Some(batch) = rest.pop() {
         match tries(context, &batch).await {
             Ok(done) => aftermath.add(done),
@@ -189,7 +187,7 @@ async fn gather(
         })
         .collect();
     let facts = unit.load(&locked, &markers, now).await?;
-    cases(context, unit, facts, &routed, now).await
+    cases(context, facts, &routed)
 }
 
 fn is_routed(job: &&Job) -> bool {
@@ -232,21 +230,15 @@ async fn route<'a>(
     Ok(routed)
 }
 
-/// One case per link whose flow is configured; the others are moved out of the sweep's way.
-async fn cases(
+/// One case per link whose flow is configured; the others are left to processes that know theirs.
+fn cases(
     context: &Context,
-    unit: &mut dyn Unit,
     facts: Vec<Facts>,
     routed: &BTreeMap<LinkId, Vec<&Job>>,
-    now: Stamp,
 ) -> Result<Vec<Case>, StoreError> {
     let mut cases = Vec::with_capacity(facts.len());
-    let mut strangers = Vec::new();
     for facts in facts {
-        let Some(spec) = context.flow(&facts.link.flow) else {
-            strangers.push(facts.link.id);
-            continue;
-        };
+        let Some(spec) = context.flow(&facts.link.flow) else { continue };
         let jobs = routed.get(&facts.link.id).map_or(&[][..], Vec::as_slice);
         if let Some(job) = jobs.iter().find(|job| !points_here(job, &facts.link)) {
             tracing::debug!(cause = job.cause, "a record moved to another link; routed again");
@@ -258,9 +250,6 @@ async fn cases(
             spec: Arc::clone(spec),
             facts,
         });
-    }
-    if !strangers.is_empty() {
-        unit.touch(&strangers, now.plus(UNCONFIGURED_US)).await?;
     }
     Ok(cases)
 }

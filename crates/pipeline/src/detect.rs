@@ -288,16 +288,23 @@ impl Detection {
             .collect();
         let fates = context.hub.publish(&messages).await?;
         let sent_at = context.clock.now();
+        self.tell_unconfirmed(&fates);
         for (number, fate) in numbers.into_iter().zip(fates) {
-            if fate != Published::Confirmed {
-                tracing::warn!(source = %self.source, number, ?fate, "a change was not confirmed");
-            }
             if let Some(burial) = (fate == Published::TooLarge).then(|| self.burial(number)) {
                 crate::decide::step(context, burial.unwrap_or_default()).await?;
             }
             self.ledger.sent(number, fate, sent_at);
         }
         Ok(())
+    }
+
+    /// One line, however many messages it is about.
+    fn tell_unconfirmed(&self, fates: &[Published]) {
+        let mut unconfirmed = fates.iter().filter(|fate| **fate != Published::Confirmed);
+        if let Some(fate) = unconfirmed.next() {
+            let messages = 1 + unconfirmed.count();
+            tracing::warn!(source = %self.source, messages, ?fate, "changes were not confirmed");
+        }
     }
 
     /// What settles a message that no hub can carry: its change becomes a dead letter.

@@ -1,10 +1,11 @@
 //! Loads, in one query per kind, what verdicts need besides their links' own rows.
 
-use duet_core::facts::{Claim, Event, Facts, Holder, Parent};
-use duet_core::id::{FlowName, LinkId, RecordId};
+use duet_core::facts::{Claim, Event, Facts, Holder, Parent, Rival};
+use duet_core::id::{Column, FlowName, LinkId, RecordId};
 use duet_core::reconcile::{Needs, needs};
 use duet_core::side::Side;
 use duet_core::spec::FlowSpec;
+use duet_core::value::Value;
 use duet_ports::store::{StoreError, Unit};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,10 +29,12 @@ pub(crate) async fn fill(unit: &mut dyn Unit, cases: &mut [Case]) -> Result<(), 
     let claims = claims(unit, cases, &needs).await?;
     let parents = parents(unit, &needs).await?;
     let holders = holders(unit, cases, &needs).await?;
+    let rivals = rivals(unit, cases, &needs).await?;
     for (case, needs) in cases.iter_mut().zip(&needs) {
         case.facts.claims = claims_of(case, needs, &claims);
         case.facts.parents = parents_of(needs, &parents);
         case.facts.holders = holders_of(case, needs, &holders);
+        case.facts.rivals = rivals_of(case, needs, &rivals);
     }
     Ok(())
 }
@@ -85,6 +88,28 @@ async fn holders(
     unit.holders(&records.into_iter().collect::<Vec<_>>()).await
 }
 
+async fn rivals(
+    unit: &mut dyn Unit,
+    cases: &[Case],
+    needs: &[Needs],
+) -> Result<Vec<(FlowName, Rival)>, StoreError> {
+    let values: BTreeSet<(FlowName, Side, Column, Value)> = cases
+        .iter()
+        .zip(needs)
+        .flat_map(|(case, needs)| {
+            let flow = &case.spec.name;
+            let one = |(side, column, value): &(Side, Column, Value)| {
+                (flow.clone(), *side, column.clone(), value.clone())
+            };
+            needs.rivals.iter().map(one)
+        })
+        .collect();
+    if values.is_empty() {
+        return Ok(Vec::new());
+    }
+    unit.rivals(&values.into_iter().collect::<Vec<_>>()).await
+}
+
 fn claims_of(case: &Case, needs: &Needs, all: &[(FlowName, Claim)]) -> Vec<Claim> {
     let wanted: BTreeSet<(usize, &str)> =
         needs.keys.iter().map(|(rule, key)| (*rule, key.as_str())).collect();
@@ -93,6 +118,19 @@ fn claims_of(case: &Case, needs: &Needs, all: &[(FlowName, Claim)]) -> Vec<Claim
             *flow == case.spec.name && wanted.contains(&(claim.rule, claim.key.as_str()))
         })
         .map(|(_, claim)| claim.clone())
+        .collect()
+}
+
+fn rivals_of(case: &Case, needs: &Needs, all: &[(FlowName, Rival)]) -> Vec<Rival> {
+    let asked = |rival: &Rival| {
+        needs.rivals.iter().any(|(side, column, value)| {
+            (*side, column, value) == (rival.side, &rival.column, &rival.held)
+        })
+    };
+    all.iter()
+        .filter(|(flow, rival)| *flow == case.spec.name && asked(rival))
+        .filter(|(_, rival)| rival.link != case.facts.link.id)
+        .map(|(_, rival)| rival.clone())
         .collect()
 }
 

@@ -7,6 +7,8 @@ use crate::error::StageError;
 use duet_core::id::ConnectionName;
 use duet_core::retry::{Failure, FailureClass};
 use duet_core::stamp::Stamp;
+use duet_ports::envelope::Body;
+use duet_ports::hub::Queue;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -144,6 +146,8 @@ impl Context {
         if self.pauses.worked(connection, stage) {
             tracing::info!(%connection, "connection is back");
             self.store.pause_connection(connection, None, None).await?;
+            // What waited for it is due: somebody looks at once instead of at the next sweep.
+            self.wake(Queue::Retry, Body::WakeRetry).await;
         }
         Ok(())
     }

@@ -25,9 +25,7 @@ pub(crate) async fn count(context: &Context, delivery: &Delivery) -> Result<u32,
 /// What a message is counted under: its number, else its content.
 fn name(delivery: &Delivery) -> Option<String> {
     match &delivery.envelope {
-        Ok(Envelope { number: Some(number), .. }) => {
-            Some(format!("{}/{}/{}", number.source, number.token, number.number))
-        }
+        Ok(Envelope { number: Some(number), .. }) => Some(number.name()),
         Ok(Envelope { number: None, body, .. }) => match body {
             Body::Changes { changes } => {
                 let texts: Vec<&str> = changes.iter().map(|change| change.get()).collect();

@@ -1,7 +1,8 @@
 //! Reconcile: one batch of messages of one partition is one transaction.
 //!
 //! Nothing is acknowledged before its commit; a change that can't be decoded becomes a dead letter
-//! in the batch's transaction and the rest goes on.
+//! in the batch's transaction and the rest goes on. A message of a flow that isn't configured here
+//! is left unsettled: the process that published it, which knows the flow, sends it again.
 
 use crate::batch::{Aftermath, Batch, Job, Target};
 use crate::context::Context;
@@ -99,11 +100,22 @@ pub(crate) fn batch_of(context: &Context, deliveries: Vec<Delivery>) -> Batch {
 }
 
 fn add_envelope(context: &Context, envelope: Envelope, batch: &mut Batch) {
-    batch.numbers.extend(envelope.number);
+    let numbered = envelope.number.is_some();
     match envelope.body {
         Body::Changes { changes } => {
+            let changes: Vec<Result<ChangeV1, DeadLetter>> =
+                changes.iter().map(|change| decoded(change)).collect();
+            let mut known = changes.iter().flatten();
+            // A source is of one flow. Its position stays where it is, so nothing is lost.
+            if let Some(stranger) = known.find(|one| context.flow(&one.flow).is_none())
+                && numbered
+            {
+                tracing::warn!(flow = %stranger.flow,
+                    "changes of a flow that isn't configured here are left to who publishes them");
+                return;
+            }
             for change in changes {
-                match job_of(context, &change) {
+                match change.and_then(|change| job_of(context, change)) {
                     Ok(job) => batch.jobs.push(job),
                     Err(letter) => batch.dead.push(letter),
                 }
@@ -112,26 +124,34 @@ fn add_envelope(context: &Context, envelope: Envelope, batch: &mut Batch) {
         Body::WakeLinks { links } => batch.jobs.extend(links.into_iter().map(Job::due)),
         Body::WakeIntents { .. } | Body::WakeRetry => {}
     }
+    batch.numbers.extend(envelope.number);
 }
 
-fn job_of(context: &Context, raw: &RawValue) -> Result<Job, DeadLetter> {
-    let letter = |flow, reason| DeadLetter {
-        flow,
-        place: "reconcile".into(),
-        reason,
-        body: raw.get().as_bytes().to_vec(),
-    };
-    let change: ChangeV1 = serde_json::from_str(raw.get()).map_err(|error| {
+fn decoded(raw: &RawValue) -> Result<ChangeV1, DeadLetter> {
+    serde_json::from_str(raw.get()).map_err(|error| {
         // The parser's text may quote a value; line and column tell as much without one.
         let place = format!("line {} column {}", error.line(), error.column());
-        letter(None, format!("the change can't be decoded ({place})"))
-    })?;
-    if context.flow(&change.flow).is_none() {
-        let reason = format!("no flow named {} is configured", change.flow);
-        return Err(letter(Some(change.flow), reason));
+        DeadLetter {
+            flow: None,
+            place: "reconcile".into(),
+            reason: format!("the change can't be decoded ({place})"),
+            body: raw.get().as_bytes().to_vec(),
+        }
+    })
+}
+
+fn job_of(context: &Context, change: ChangeV1) -> Result<Job, DeadLetter> {
+    if context.flow(&change.flow).is_some() {
+        let now = sides_time(context, &change);
+        return Ok(job_of_change(change, now));
     }
-    let now = sides_time(context, &change);
-    Ok(job_of_change(change, now))
+    // Nobody sends a change without a number again.
+    Err(DeadLetter {
+        place: "reconcile".into(),
+        reason: format!("no flow named {} is configured", change.flow),
+        body: serde_json::to_vec(&change).unwrap_or_default(),
+        flow: Some(change.flow),
+    })
 }
 
 /// The present time of a change's side. What is told of a record there compares with reads of that

@@ -17,7 +17,8 @@ const LIMIT: usize = 200;
 /// When the store can't be reached.
 pub async fn step(context: &Context) -> Result<Aftermath, StageError> {
     let now = context.clock.now();
-    let (connections, overdue) = context.store.due_intents(LIMIT, now).await?;
+    let flows = context.flow_names();
+    let (connections, overdue) = context.store.due_intents(&flows, LIMIT, now).await?;
     let awake = connections
         .into_iter()
         .filter(|connection| context.pauses.until(connection, now).is_none())

@@ -16,6 +16,30 @@ pub struct Outstanding {
     pub envelope: Envelope,
     /// When it was last sent; `None`: it must be sent.
     pub sent_at: Option<Stamp>,
+    /// How often in a row the hub refused it.
+    refusals: u32,
+    /// Not sent again before.
+    not_before: Option<Stamp>,
+}
+
+/// The shortest and the longest wait before a refused message is sent again.
+const AFTER_REFUSAL_US: (i64, i64) = (Stamp::SECOND, 60 * Stamp::SECOND);
+
+impl Outstanding {
+    /// One that the hub refuses is sent again after a second, then after twice as long each time.
+    fn refused(&mut self, now: Stamp) {
+        let (least, most) = AFTER_REFUSAL_US;
+        let wait = (least << self.refusals.min(16)).min(most);
+        self.refusals = self.refusals.saturating_add(1);
+        self.sent_at = None;
+        self.not_before = Some(now.plus(wait));
+    }
+
+    fn accepted(&mut self, now: Stamp) {
+        self.sent_at = Some(now);
+        self.refusals = 0;
+        self.not_before = None;
+    }
 }
 
 /// One reading of a source: its position is given up when all its messages are settled.
@@ -71,7 +95,8 @@ impl Ledger {
 
     /// Notes a message under a number taken before.
     pub fn add(&mut self, number: i64, partition: u32, envelope: Envelope) {
-        self.outstanding.insert(number, Outstanding { partition, envelope, sent_at: None });
+        let new = Outstanding { partition, envelope, sent_at: None, refusals: 0, not_before: None };
+        self.outstanding.insert(number, new);
     }
 
     /// Notes that everything taken so far belongs to readings up to this position.
@@ -79,7 +104,7 @@ impl Ledger {
         self.readings.push_back(Reading { position, last: self.next });
     }
 
-    /// Messages to be sent now: never sent, refused, or silent for too long where `stuck` says
+    /// Messages to be sent now: never sent, refused a while ago, or silent for too long where `stuck` says
     /// that the broker can't be holding them.
     pub fn to_send(
         &self,
@@ -90,7 +115,7 @@ impl Ledger {
         self.outstanding
             .iter()
             .filter(|(number, message)| match message.sent_at {
-                None => true,
+                None => message.not_before.is_none_or(|at| at <= now),
                 Some(at) => {
                     now.0.saturating_sub(at.0) >= resend_after_us
                         && stuck(message.partition, **number)
@@ -121,10 +146,12 @@ impl Ledger {
     /// Notes the fate of a publish.
     pub fn sent(&mut self, number: i64, fate: Published, now: Stamp) {
         if let Some(message) = self.outstanding.get_mut(&number) {
-            message.sent_at = match fate {
-                Published::Confirmed | Published::Unknown => Some(now),
-                Published::Refused | Published::Unroutable | Published::TooLarge => None,
-            };
+            match fate {
+                Published::Confirmed | Published::Unknown => message.accepted(now),
+                Published::Refused | Published::Unroutable | Published::TooLarge => {
+                    message.refused(now);
+                }
+            }
         }
     }
 
@@ -203,20 +230,41 @@ mod tests {
     }
 
     #[test]
-    fn refused_messages_are_sent_again_at_once_silent_ones_when_stuck() {
+    fn refused_messages_are_sent_again_after_a_while_silent_ones_when_stuck() {
         let mut ledger = Ledger::default();
         let numbers = read(&mut ledger, 3, "a");
         ledger.sent(1, Published::Confirmed, Stamp(0));
         ledger.sent(2, Published::Refused, Stamp(0));
         ledger.sent(3, Published::Unknown, Stamp(0));
         assert_eq!(numbers, [1, 2, 3]);
-        assert_eq!(ledger.to_send(Stamp(1), 10, |_, _| true), [2]);
-        assert_eq!(ledger.to_send(Stamp(10), 10, |_, _| false), [2]);
-        assert_eq!(ledger.to_send(Stamp(10), 10, |_, _| true), [1, 2, 3]);
+        assert!(ledger.to_send(Stamp(1), 10, |_, _| true).is_empty());
+        assert_eq!(ledger.to_send(Stamp(10), 10, |_, _| true), [1, 3]);
+        let later = Stamp(Stamp::SECOND);
+        assert_eq!(ledger.to_send(later, 10, |_, _| false), [2]);
+        assert_eq!(ledger.to_send(later, 10, |_, _| true), [1, 2, 3]);
         ledger.settle(&[2]);
         assert!(ledger.overtaken(0, 1));
         assert!(!ledger.overtaken(1, 1));
         assert!(!ledger.overtaken(0, 3));
+    }
+
+    #[test]
+    fn a_message_refused_again_and_again_waits_longer_each_time_up_to_a_minute() {
+        let mut ledger = Ledger::default();
+        read(&mut ledger, 1, "a");
+        let (mut sent, mut refuse) = (Vec::new(), true);
+        for second in 0..200 {
+            let now = Stamp(second * Stamp::SECOND);
+            for number in ledger.to_send(now, i64::MAX, |_, _| false) {
+                sent.push(second);
+                refuse &= second < 183;
+                let fate = if refuse { Published::Refused } else { Published::Confirmed };
+                ledger.sent(number, fate, now);
+            }
+        }
+        assert_eq!(sent, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
+        ledger.sent(1, Published::Refused, Stamp(0));
+        assert_eq!(ledger.to_send(Stamp(Stamp::SECOND), i64::MAX, |_, _| false), [1], "anew");
     }
 
     #[test]

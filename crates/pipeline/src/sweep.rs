@@ -13,7 +13,8 @@ use crate::error::StageError;
 /// # Errors
 /// When the store can't be reached.
 pub async fn step(context: &Context) -> Result<Aftermath, StageError> {
-    let links = context.store.due_links(context.options.batch, context.clock.now()).await?;
+    let (flows, now) = (context.flow_names(), context.clock.now());
+    let links = context.store.due_links(&flows, context.options.batch, now).await?;
     if links.is_empty() {
         return Ok(Aftermath::default());
     }

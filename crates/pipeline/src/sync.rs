@@ -31,7 +31,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(25);
 pub struct Standing {
     /// Sources that reached their target, of how many.
     pub sources: (usize, usize),
-    /// Intents and links under way.
+    /// Flows with anything under way, and connections with retries to be tried.
     pub under_way: u64,
 }
 
@@ -113,9 +113,7 @@ async fn drive(
         // Retries first: one that leaves in between is counted as sent.
         let now = context.clock.now();
         let retries = retries(context, started, now).await?;
-        let counts = counts(context).await?;
-        let waited_for = counts.iter().filter(|(flow, _)| !is_down(context, flow, now));
-        let under_way: u64 = waited_for.map(|(_, counts)| under_way(counts, now)).sum();
+        let under_way = under_way(context, now).await?;
         let there = reached.iter().filter(|reached| **reached).count();
         let standing = Standing { sources: (there, sources.len()), under_way: under_way + retries };
         if watch(&standing).is_break() {
@@ -138,7 +136,8 @@ async fn counts(context: &Context) -> Result<BTreeMap<FlowName, FlowCounts>, Sta
 
 /// Connections with calls that failed before and were due when the pass began: it tries them once.
 async fn retries(context: &Context, started: Stamp, now: Stamp) -> Result<u64, StageError> {
-    let (connections, _) = context.store.due_intents(1, started).await?;
+    let flows = context.flow_names();
+    let (connections, _) = context.store.due_intents(&flows, 1, started).await?;
     let tried = connections.iter().filter(|connection| {
         context.connections.contains_key(*connection) && !context.pauses.is_down(connection, now)
     });
@@ -152,36 +151,13 @@ fn is_down(context: &Context, flow: &FlowName, now: Stamp) -> bool {
     Side::BOTH.into_iter().any(down)
 }
 
-/// How much of a flow is under way: sent or unknown intents, planned ones that never failed, and
-/// links due soon. What failed, waits for a parent or for a person isn't.
-fn under_way(counts: &FlowCounts, now: Stamp) -> u64 {
-    let soon = |due: Option<Stamp>| due.is_some_and(|due| due.0 - now.0 <= HORIZON_US);
-    let sent: u64 = counts
-        .intents
-        .iter()
-        .filter(|(state, _)| state == "sent" || state == "unknown")
-        .map(|(_, count)| count)
-        .sum();
-    sent + u64::from(soon(counts.next_due)) + u64::from(soon(counts.next_intent))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_failed_or_is_due_later_is_not_waited_for() {
-        let now = Stamp(0);
-        let mut counts = FlowCounts {
-            intents: vec![("retrying".into(), 3), ("parked".into(), 1)],
-            next_due: Some(now.plus(HORIZON_US + 1)),
-            awaiting_parent: 2,
-            ..FlowCounts::default()
-        };
-        assert_eq!(under_way(&counts, now), 0);
-        counts.next_due = Some(now.plus(HORIZON_US));
-        assert_eq!(under_way(&counts, now), 1);
-        counts.intents.push(("sent".into(), 4));
-        assert_eq!(under_way(&counts, now), 5);
+/// How many flows have something under way: sent or unknown intents, planned ones that never failed,
+/// and links due soon. What failed, waits for a parent or for a person isn't.
+async fn under_way(context: &Context, now: Stamp) -> Result<u64, StageError> {
+    let mut flows = 0;
+    for flow in context.flows.keys().filter(|flow| !is_down(context, flow, now)) {
+        let until = now.plus(HORIZON_US);
+        flows += u64::from(context.store.is_under_way(flow, until).await?);
     }
+    Ok(flows)
 }

@@ -40,6 +40,14 @@ pub struct Numbered {
     pub number: i64,
 }
 
+impl Numbered {
+    /// What failures of the message are counted under ([`crate::store::Store::count_poison`]).
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}/{}", self.source, self.token, self.number)
+    }
+}
+
 /// The kinds of messages.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

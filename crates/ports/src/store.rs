@@ -9,12 +9,13 @@
 use crate::connector::Position;
 use crate::envelope::Numbered;
 use async_trait::async_trait;
-use duet_core::facts::{Claim, Facts, FlowState, Holder, Parent};
-use duet_core::id::{ConnectionName, FlowName, IntentId, LinkId, RecordId};
+use duet_core::facts::{Claim, Facts, FlowState, Holder, Parent, Rival};
+use duet_core::id::{Column, ConnectionName, FlowName, IntentId, LinkId, RecordId};
 use duet_core::intent::{Intent, Op, WritePath};
 use duet_core::retry::Failure;
 use duet_core::side::Side;
 use duet_core::stamp::Stamp;
+use duet_core::value::Value;
 use duet_core::verdict::Verdict;
 use std::time::Duration;
 
@@ -132,7 +133,8 @@ pub struct Attempt {
     /// `landed`, `read`, `found`, `refused`, `unknown`, `not_sent`; `seen`: no answer was told, but
     /// the record carries what was written.
     pub outcome: &'static str,
-    /// The failure's class and code; its message is stored masked of values unless payloads are on.
+    /// The failure's class, code, columns and wait. Without the side's sentence, which may hold
+    /// values: whoever makes the attempt leaves it out.
     pub failure: Option<Failure>,
 }
 
@@ -162,6 +164,19 @@ pub struct Claimed {
     /// The intents, now *sent*.
     pub intents: Vec<Intent>,
 }
+
+/// How many intents one call may carry, by what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Most {
+    /// Of creates, updates, deletes and undeletes.
+    pub writes: usize,
+    /// Of reads and finds.
+    pub reads: usize,
+}
+
+/// As many claims of one key and side as [`Unit::claims`] tells, and as many holders as are woken by
+/// every further one: enough to see that a key tells nothing apart, however many records share it.
+pub const CLAIMS_MAX: usize = 20;
 
 /// One deciding transaction.
 #[async_trait]
@@ -204,7 +219,8 @@ pub trait Unit: Send {
         now: Stamp,
     ) -> Result<Vec<Facts>, StoreError>;
 
-    /// Who holds these match keys `(flow, rule, key)`; links of this transaction included.
+    /// Who holds these match keys `(flow, rule, key)`; links of this transaction included. Per key
+    /// and side at most [`CLAIMS_MAX`], the oldest links.
     ///
     /// # Errors
     /// As of [`StoreError`].
@@ -223,6 +239,16 @@ pub trait Unit: Send {
         links: &[LinkId],
     ) -> Result<Vec<Parent>, StoreError>;
 
+    /// Links of these flows with an open update that replaces one of these values
+    /// `(flow, side, column, value)`: the record was last seen to hold it (P7).
+    ///
+    /// # Errors
+    /// As of [`StoreError`].
+    async fn rivals(
+        &mut self,
+        values: &[(FlowName, Side, Column, Value)],
+    ) -> Result<Vec<(FlowName, Rival)>, StoreError>;
+
     /// Which links hold these records.
     ///
     /// # Errors
@@ -234,7 +260,8 @@ pub trait Unit: Send {
 
     /// Stores verdicts with their effects, decision rows (none for an echo), conflicts, claims and
     /// waits. Returns the links to wake after the commit: children of links that got a record, and
-    /// holders of claims that this batch asked for. They have been given a `due_at` too.
+    /// holders of claims that this batch asked for, unless [`CLAIMS_MAX`] links of the same side
+    /// held the key before: then the holders know enough. They have been given a `due_at` too.
     ///
     /// # Errors
     /// [`StoreError::StaleLink`] when a revision moved on; and as of [`StoreError`].
@@ -258,7 +285,7 @@ pub trait Unit: Send {
         deadline: Stamp,
     ) -> Result<Vec<Intent>, StoreError>;
 
-    /// Marks messages as settled, and stores dead letters.
+    /// Marks messages as settled, forgets how often they failed, and stores dead letters.
     ///
     /// # Errors
     /// As of [`StoreError`].
@@ -348,16 +375,18 @@ pub trait Store: crate::inspect::Inspect + Send + Sync {
     /// As of [`StoreError`].
     async fn settled(&self, source: &str, token: i64) -> Result<Vec<i64>, StoreError>;
 
-    /// Planned intents of a connection that are due, oldest first: at most `limit`, of one (flow,
+    /// Planned intents of a connection that are due, oldest first: at most `most`, of one (flow,
     /// side, operation, path), their links locked with SKIP LOCKED in the order of ids, brought to
-    /// *sent* and committed. `None`: nothing is due.
+    /// *sent* and committed. Only of these flows: others are another process's. `None`: nothing is
+    /// due.
     ///
     /// # Errors
     /// As of [`StoreError`].
     async fn claim(
         &self,
         connection: &ConnectionName,
-        limit: usize,
+        flows: &[FlowName],
+        most: Most,
         now: Stamp,
         deadline: Stamp,
     ) -> Result<Option<Claimed>, StoreError>;
@@ -374,22 +403,37 @@ pub trait Store: crate::inspect::Inspect + Send + Sync {
         failure: Option<&Failure>,
     ) -> Result<(), StoreError>;
 
-    /// Links that are due, at most `limit`, moved one minute on as they are returned (SKIP LOCKED).
+    /// Links of these flows that are due, at most `limit`, moved one minute on as they are returned
+    /// (SKIP LOCKED).
     ///
     /// # Errors
     /// As of [`StoreError`].
-    async fn due_links(&self, limit: usize, now: Stamp) -> Result<Vec<LinkId>, StoreError>;
+    async fn due_links(
+        &self,
+        flows: &[FlowName],
+        limit: usize,
+        now: Stamp,
+    ) -> Result<Vec<LinkId>, StoreError>;
 
-    /// Connections with planned intents that are due, and links whose sent intents are past their
-    /// deadline (at most `limit`).
+    /// Connections with planned intents of these flows that are due, and links whose sent intents
+    /// are past their deadline (at most `limit`).
     ///
     /// # Errors
     /// As of [`StoreError`].
     async fn due_intents(
         &self,
+        flows: &[FlowName],
         limit: usize,
         now: Stamp,
     ) -> Result<(Vec<ConnectionName>, Vec<(LinkId, IntentId)>), StoreError>;
+
+    /// Whether anything of a flow is under way: sent intents and those of unknown outcome, planned
+    /// ones that never failed and are due by `until`, and links due by then; none that waits for a
+    /// parent or a person, as in [`crate::inspect::FlowCounts`]. Asked often.
+    ///
+    /// # Errors
+    /// As of [`StoreError`].
+    async fn is_under_way(&self, flow: &FlowName, until: Stamp) -> Result<bool, StoreError>;
 
     /// Counts a failed handling of a message and returns how often it failed so far.
     ///

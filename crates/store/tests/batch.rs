@@ -7,9 +7,9 @@ use duet_core::id::LinkId;
 use duet_core::intent::Op;
 use duet_core::side::{Both, Side};
 use duet_core::stamp::Stamp;
-use duet_ports::store::{Address, Store};
+use duet_ports::store::{Address, Most, Store};
 use duet_testkit::store_contract::sample::{
-    NOW, address, agreed, fresh_link, intent, observation, plan, verdict,
+    NOW, address, agreed, flow, fresh_link, intent, observation, plan, verdict,
 };
 use rig::PostgresRig;
 use std::time::{Duration, Instant};
@@ -71,8 +71,10 @@ async fn two_hundred_links_are_one_transaction() {
         sqlx::query_as(counted).fetch_one(&mut rig.plain().await).await.expect("it counts");
     let links = i64::try_from(LINKS).expect("a small number");
     assert_eq!(counted, (links * ROUNDS, ROUNDS, links, links));
-    let claimed = store.claim(&"shop".into(), LINKS, NOW, NOW.plus(1)).await.expect("it answers");
+    let most = Most { writes: LINKS, reads: LINKS };
+    let claimed = store.claim(&"shop".into(), &[flow()], most, NOW, NOW.plus(1)).await;
+    let claimed = claimed.expect("it answers");
     assert_eq!(claimed.map(|claimed| claimed.intents.len()), Some(LINKS));
-    let due: Vec<LinkId> = store.due_links(LINKS, NOW).await.expect("it answers");
+    let due: Vec<LinkId> = store.due_links(&[flow()], LINKS, NOW).await.expect("it answers");
     assert!(due.is_empty(), "the last verdict asked for nothing");
 }

@@ -37,11 +37,14 @@ cases! {
         settling_keeps_the_last_failure, decisions_are_written_once, attempts_are_kept,
         a_value_with_nul_is_refused;
     matching:
-        claims_tell_who_holds_a_key, a_claim_wakes_the_other_holders, claims_at_once_meet,
+        claims_tell_who_holds_a_key, a_claim_wakes_the_other_holders,
+        a_key_that_many_hold_is_told_in_part, claims_at_once_meet,
         claims_are_given_up, children_wake_when_their_parent_arrives, waits_end,
-        waking_never_waits, parents_are_found, holders_are_found;
+        waking_never_waits, parents_are_found, rivals_are_found,
+        holders_are_found;
     sending:
         the_oldest_are_taken_first, only_what_is_due_is_taken, one_kind_at_a_time,
+        reads_have_a_limit_of_their_own, other_flows_are_left_alone,
         no_intent_is_taken_twice, held_links_are_passed_over, paused_connections_are_skipped,
         what_is_given_back_is_planned, a_transaction_sends_what_it_holds, overdue_calls_are_told,
         due_links_move_on_by_a_minute;
@@ -60,6 +63,7 @@ cases! {
         values_kept_back_are_part_of_their_transaction, a_joined_link_keeps_nothing_back;
     finding:
         conflicts_are_filtered, short_ids_find_their_rows, errors_are_filtered, a_flow_is_counted,
+        what_is_under_way_is_told,
         a_child_is_due_when_its_parent_is_whole,
         candidates_that_wait_for_a_person_are_not_due,
         links_come_in_pages, a_link_is_told_whole;

@@ -22,9 +22,6 @@ impl Case<'_> {
     pub(super) fn create(&mut self, side: Side, row: &str, rule: &str) {
         self.now.link.phase = Phase::Linking;
         self.stay(row, rule);
-        if self.wait_for_cascade_of_parents() {
-            return;
-        }
         let mut draft = Draft::new(Op::Create, format!("{row} {rule}"));
         draft.values.clone_from(self.spec.constants.get(side));
         let spec = self.spec;
@@ -38,11 +35,6 @@ impl Case<'_> {
         }
         self.external_ids(side, &mut draft.values);
         *self.drafts.get_mut(side) = Some(draft);
-    }
-
-    /// A parent that was deleted takes its children along on some sides: nothing is made then.
-    fn wait_for_cascade_of_parents(&self) -> bool {
-        self.now.link.phase == Phase::Tombstoned
     }
 
     /// Adds a field to a create; whether it waits for a parent.

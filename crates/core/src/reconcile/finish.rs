@@ -32,6 +32,7 @@ impl Case<'_> {
         self.note_agreement(judged);
         self.note_waits(judged);
         self.note_field_errors(judged);
+        self.forget_closed_calls();
         self.look_when_snoozed_ends();
         self.now.link.due_at = if self.may_decide() { self.due } else { None };
         self.verdict(plans)
@@ -167,6 +168,12 @@ impl Case<'_> {
             self.effects.push(Effect::FieldErrors(wanted.clone()));
         }
         self.now.link.memory.field_errors = wanted;
+    }
+
+    fn forget_closed_calls(&mut self) {
+        let mut failing = std::mem::take(&mut self.now.link.memory.failing);
+        failing.retain(|one| self.open_intent(one.intent).is_some());
+        self.now.link.memory.failing = failing;
     }
 
     fn waiting(&self) -> bool {

@@ -44,7 +44,7 @@ impl Case<'_> {
     /// `side` is there, the other one isn't known. Whether another pass is needed.
     pub(super) fn matching(&mut self, side: Side) -> bool {
         let other_keys = self.claim_keys();
-        if let Some(again) = self.decided_match(side) {
+        if let Some(again) = self.create_in_doubt(side) {
             return again;
         }
         if self.now.link.memory.create {
@@ -63,6 +63,18 @@ impl Case<'_> {
             [one] => self.one_candidate(side, &one.clone(), rivals),
             [_, _, ..] => self.several(side, &candidates),
         }
+    }
+
+    /// A create that may have landed: nothing is made, and no search tells anything, until a person
+    /// says what became of it, or its record is seen with its marker.
+    pub(super) fn create_in_doubt(&mut self, side: Side) -> Option<bool> {
+        if let Some(again) = self.decided_match(side) {
+            return Some(again);
+        }
+        let kind = ConflictKind::CreateAmbiguous;
+        let id = self.holding().find(|open| open.kind == kind).map(|open| open.id)?;
+        self.bring_up_to_date(id);
+        Some(self.still("W5", "made or not, nobody knows: a person decides"))
     }
 
     /// Candidates that wait for a person stay so, until a new search or other keys tell otherwise:
@@ -342,6 +354,11 @@ impl Case<'_> {
                 None
             }
         }
+    }
+
+    /// Whether a person left this side's record without a partner, candidates or not.
+    pub(super) fn chose_no_partner(&self, side: Side) -> bool {
+        self.now.link.memory.left_alone.as_ref() == Some(&left_alone(side, &[]))
     }
 
     /// Links with the record a person chose, unless it got another partner meanwhile.

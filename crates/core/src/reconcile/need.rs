@@ -5,12 +5,13 @@
 use crate::agreed::{Agreed, Pair};
 use crate::conflict::{Choice, Conflict};
 use crate::facts::{Event, Facts};
-use crate::id::{FlowName, IntentId, LinkId, RecordId};
+use crate::id::{Column, FlowName, IntentId, LinkId, RecordId};
 use crate::image::Image;
-use crate::intent::{Found, Outcome, Receipt};
+use crate::intent::{Found, Intent, Op, Outcome, Receipt};
 use crate::mapping::parent_records;
 use crate::matching::match_keys;
 use crate::observation::{Deletion, Observation, Presence};
+use crate::retry::{EXCHANGE_TRIES, Failure, FailureClass};
 use crate::side::Side;
 use crate::spec::FlowSpec;
 use crate::value::Value;
@@ -27,6 +28,8 @@ pub struct Needs {
     pub parent_links: Vec<LinkId>,
     /// Records that other links may hold.
     pub holders: Vec<(Side, RecordId)>,
+    /// Unique values that stay taken: who holds them and is to write something else (P7).
+    pub rivals: Vec<(Side, Column, Value)>,
 }
 
 /// What must be loaded before `decide` may be called for these events.
@@ -94,6 +97,7 @@ struct Gathered {
     parents: BTreeSet<(FlowName, Side, RecordId)>,
     parent_links: BTreeSet<LinkId>,
     holders: BTreeSet<(Side, RecordId)>,
+    rivals: BTreeSet<(Side, Column, Value)>,
 }
 
 impl Gathered {
@@ -108,7 +112,11 @@ impl Gathered {
     }
 
     fn receipt(&mut self, facts: &Facts, spec: &FlowSpec, receipt: &Receipt) {
-        let Some(side) = side_of(facts, receipt.intent) else { return };
+        let Some(intent) = answered(facts, receipt.intent) else { return };
+        let side = intent.side;
+        if let Outcome::Refused { failure, observed: _ } = &receipt.outcome {
+            self.rivals(intent, failure);
+        }
         for seen in shown(receipt) {
             self.observation(spec, side, seen);
         }
@@ -125,6 +133,18 @@ impl Gathered {
             | Outcome::Unknown(_)
             | Outcome::NotSent(_) => {}
         }
+    }
+
+    fn rivals(&mut self, intent: &Intent, failure: &Failure) {
+        let patience = intent.op != Op::Update || intent.attempts < EXCHANGE_TRIES;
+        if patience || failure.class != FailureClass::Uniqueness {
+            return;
+        }
+        let named = intent.values.iter().filter(|(column, value)| {
+            !value.is_null() && failure.columns.iter().any(|name| name == column.as_str())
+        });
+        let wanted = named.map(|(column, value)| (intent.side, column.clone(), value.clone()));
+        self.rivals.extend(wanted);
     }
 
     fn found(&mut self, side: Side, found: &[Found]) {
@@ -203,13 +223,14 @@ impl Gathered {
             parents: self.parents.into_iter().collect(),
             parent_links: self.parent_links.into_iter().collect(),
             holders: self.holders.into_iter().collect(),
+            rivals: self.rivals.into_iter().collect(),
         }
     }
 }
 
-fn side_of(facts: &Facts, id: IntentId) -> Option<Side> {
-    Side::BOTH.into_iter().find(|side| {
-        let open = facts.intents.get(*side);
-        [&open.write, &open.read].into_iter().flatten().any(|intent| intent.id == id)
+fn answered(facts: &Facts, id: IntentId) -> Option<&Intent> {
+    Side::BOTH.into_iter().find_map(|side| {
+        let open = facts.intents.get(side);
+        [&open.write, &open.read].into_iter().flatten().find(|intent| intent.id == id)
     })
 }

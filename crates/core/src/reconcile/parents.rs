@@ -8,7 +8,7 @@ use crate::field_error::{FieldError, FieldErrorCode};
 use crate::id::Column;
 use crate::link::{Awaited, Missing};
 use crate::mapping::{self, MapFailure};
-use crate::retry::{Failure, FailureClass};
+use crate::retry::{Failure, FailureClass, PARENT_MISSING};
 use crate::side::Side;
 use crate::spec::{AfterWait, FieldSpec, Mapping, MissingParent};
 use crate::stamp::Stamp;
@@ -212,7 +212,7 @@ impl Case<'_> {
         self.field_errors.retain(|_, error| error.code != FieldErrorCode::Dependency);
         draft.failure = Some(Failure {
             class: FailureClass::Dependency,
-            code: "parent_missing".to_owned(),
+            code: PARENT_MISSING.to_owned(),
             message: "a parent record did not come in time".to_owned(),
             columns: Vec::new(),
             retry_after_us: None,

@@ -5,7 +5,7 @@
 
 use super::case::{Case, Draft};
 use super::joining::fresh_for;
-use crate::id::{Column, IntentId, RecordId};
+use crate::id::{IntentId, RecordId};
 use crate::image::Image;
 use crate::intent::{FindKey, Intent, IntentState, Op, WritePath};
 use crate::observation::Version;
@@ -199,23 +199,26 @@ impl Case<'_> {
         }
     }
 
-    /// By match keys, and after a create of unknown outcome by duet's own key.
+    /// By match keys, and after a create of unknown outcome by duet's own key, if the side has one.
     fn find_keys(&self, side: Side) -> Vec<FindKey> {
         let mut keys = self.search_keys(side);
-        if self.write(side).is_some_and(|open| open.op == Op::Create) {
-            let column = self.spec.ends.get(side).promise.key_column.clone();
+        let creates = self.write(side).is_some_and(|open| open.op == Op::Create);
+        let column = self.spec.ends.get(side).promise.key_column.clone();
+        if let Some(column) = column.filter(|_| creates) {
             let own = Value::text(self.now.link.id.to_string());
-            let columns: Vec<(Column, Value)> =
-                column.map(|column| (column, own)).into_iter().collect();
-            keys.push(FindKey { rule: None, columns });
+            keys.push(FindKey { rule: None, columns: vec![(column, own)] });
         }
         keys
     }
 }
 
 /// Whether an open intent already does what is wanted. A parked one is tried again when anything
-/// it depends on changed, a discarded one only when it would write something else.
+/// it depends on changed, a discarded one only when it would write something else. What is planned
+/// in vain is never left planned: it is incomplete (P4), and would be sent.
 fn same_plan(open: &Intent, wanted: &Intent) -> bool {
+    if wanted.failure.is_some() && open.state == IntentState::Planned {
+        return false;
+    }
     let writes = open.op == wanted.op
         && open.record == wanted.record
         && open.values == wanted.values

@@ -231,6 +231,7 @@ impl Case<'_> {
         let first = self.now.link.synced_at.is_none()
             && self.pair().is_some_and(|pair| pair.fields.is_empty());
         self.became_linked();
+        self.close_matching_conflicts();
         if first {
             self.meeting_fields();
         } else {
@@ -245,6 +246,12 @@ impl Case<'_> {
 
     /// Creates a side's record again for a pair that lost it (R35, R50).
     fn make_again(&mut self, side: Side) -> bool {
+        if let Some(again) = self.create_in_doubt(side.other()) {
+            return again;
+        }
+        if self.chose_no_partner(side.other()) {
+            return self.still("H4", "left alone, as a person decided");
+        }
         let row = self.row.clone();
         self.fold_alone(side.other());
         self.create(side, "R35", "the record is made again from the other side");

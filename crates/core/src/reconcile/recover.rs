@@ -3,7 +3,9 @@
 //! Not here: the reads themselves (`plan` makes them intents).
 
 use super::case::Case;
+use crate::conflict::{ConflictKind, ConflictState, Scope};
 use crate::intent::{Found, Intent, IntentState, Op};
+use crate::matching::match_key;
 use crate::observation::{Deletion, Observation, Presence};
 use crate::side::Side;
 use crate::spec::PathClass;
@@ -15,6 +17,8 @@ enum Fate {
     Landed,
     NotLanded,
     Superseded,
+    /// Nothing can tell.
+    Untold,
 }
 
 impl Case<'_> {
@@ -50,6 +54,7 @@ impl Case<'_> {
                     self.reopen(&open, IntentState::Planned, None, due, None);
                 }
                 Some(Fate::Superseded) => self.settle(&open, IntentState::Superseded, None),
+                Some(Fate::Untold) => self.leave_to_a_person(&open),
                 None => self.ask(side, open.deadline.unwrap_or(self.now.as_of)),
             }
         }
@@ -106,6 +111,11 @@ impl Case<'_> {
 
     /// A create of unknown outcome: what a search after the deadline found.
     fn fate_of_create(&mut self, open: &Intent) -> Option<Fate> {
+        if !self.can_be_searched_for(open) {
+            let deadline = open.deadline.unwrap_or(self.now.as_of);
+            self.look_again(deadline);
+            return (deadline <= self.now.as_of).then_some(Fate::Untold);
+        }
         if !*self.proof.get(open.side) {
             return None;
         }
@@ -127,6 +137,30 @@ impl Case<'_> {
                 Some(Fate::Landed)
             }
         }
+    }
+
+    /// Whether a search would find what a create left: it carries duet's own key, or the match key
+    /// that is searched for. One without either may have landed however little is found.
+    fn can_be_searched_for(&self, create: &Intent) -> bool {
+        let side = create.side;
+        if self.spec.ends.get(side).promise.key_column.is_some() {
+            return true;
+        }
+        let Some(source) = self.seen_of(side.other()) else { return false };
+        self.spec.matching.iter().any(|rule| {
+            let wanted = match_key(rule, side.other(), &source.image);
+            wanted.is_some() && wanted == match_key(rule, side, &create.values)
+        })
+    }
+
+    /// A create that nothing can tell about: made once more it might be there twice. A record that
+    /// is seen with its marker is still taken for it, as a late call.
+    fn leave_to_a_person(&mut self, open: &Intent) {
+        self.settle(open, IntentState::Superseded, None);
+        *self.found.get_mut(open.side) = None;
+        self.now.link.memory.create = false;
+        let state = ConflictState::Open;
+        self.open_conflict(ConflictKind::CreateAmbiguous, Scope::Record, state, None);
     }
 
     fn found_landed(&mut self, open: &Intent) {

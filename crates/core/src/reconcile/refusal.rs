@@ -4,10 +4,15 @@
 
 use super::case::{Answer, Case};
 use crate::conflict::{ConflictKind, ConflictState, Scope};
+use crate::facts::Rival;
 use crate::id::FieldName;
 use crate::intent::{Found, Intent, IntentState, Op};
-use crate::retry::{Failure, FailureClass, Treatment, Tried, stale_wait_us, treatment};
+use crate::link::Failing;
+use crate::retry::{
+    BACKOFF_MAX_US, Failure, FailureClass, Treatment, Tried, backoff_us, stale_wait_us, treatment,
+};
 use crate::stamp::Stamp;
+use crate::value::Value;
 
 impl Case<'_> {
     pub(super) fn write_refused(
@@ -16,13 +21,13 @@ impl Case<'_> {
         failure: &Failure,
         observed: Option<&Found>,
     ) {
-        match treatment(failure, intent.op, Tried::of(intent, self.now.as_of)) {
+        match treatment(failure, intent.op, self.tried(intent)) {
             Treatment::ReRead => self.decide_again(intent, failure, observed),
             Treatment::ReadHolder => self.in_the_way(intent, failure, observed),
             Treatment::Conflict => self.dependants(intent, failure),
             Treatment::Recover => self.unknown(intent, Some(failure.clone())),
-            Treatment::Park if self.gives_way(intent, failure) => {
-                self.settle(intent, IntentState::Refused, Some(failure.clone()));
+            Treatment::Park if failure.class == FailureClass::Uniqueness => {
+                self.value_taken(intent, failure);
             }
             Treatment::Retry { .. } | Treatment::Pause { .. } | Treatment::Park => {
                 self.try_again(intent, failure);
@@ -30,12 +35,42 @@ impl Case<'_> {
         }
     }
 
-    /// P7: two records wait for each other's unique value. The fields it may be about are written
-    /// empty first; their content is agreed, so nothing is lost, and it follows as F1b.
-    fn gives_way(&mut self, intent: &Intent, failure: &Failure) -> bool {
-        if failure.class != FailureClass::Uniqueness || intent.op != Op::Update {
-            return false;
+    /// P7: a unique value stays taken. Whoever holds it may be about to give it up: then it is
+    /// waited for, or, where it waits for ours in turn, ours is given up first. Else a person helps.
+    fn value_taken(&mut self, intent: &Intent, failure: &Failure) {
+        let side = intent.side;
+        let rivals = || self.rivals_of(intent, failure);
+        let held = |rival: &Rival| self.seen_of(side)?.image.get(&rival.column);
+        let in_turn = |rival: &Rival| rival.refused || held(rival) == Some(&rival.wanted);
+        let vacant = rivals().any(|rival| held(rival).is_some_and(Value::is_null));
+        let waits_for_us = !vacant && rivals().any(in_turn);
+        let is_on_its_way = rivals().next().is_some() && !waits_for_us;
+        let fields = self.to_vacate(intent, failure);
+        let kept = Some(failure.clone());
+        if waits_for_us && !fields.is_empty() {
+            self.settle(intent, IntentState::Refused, kept);
+            self.now.link.memory.vacate.extend(fields);
+        } else if is_on_its_way {
+            let due = self.now.as_of.plus(backoff_us(self.tried(intent)));
+            self.reopen(intent, IntentState::Planned, kept, Some(due), None);
+        } else {
+            self.try_again(intent, failure);
         }
+    }
+
+    /// The links that hold a value which this write was refused for, and are to write another one.
+    fn rivals_of(&self, intent: &Intent, failure: &Failure) -> impl Iterator<Item = &Rival> {
+        let (side, values, columns) = (intent.side, intent.values.clone(), failure.columns.clone());
+        self.now.rivals.iter().filter(move |rival| {
+            rival.side == side
+                && columns.iter().any(|name| name == rival.column.as_str())
+                && values.get(&rival.column) == Some(&rival.held)
+        })
+    }
+
+    /// The fields that the clash may be about and that may be empty for a moment: their content is
+    /// agreed, so nothing is lost, and it follows as F1b.
+    fn to_vacate(&self, intent: &Intent, failure: &Failure) -> Vec<FieldName> {
         let end = self.spec.ends.get(intent.side);
         let fields = self.spec.fields.iter().filter(|field| {
             let columns = field.columns.get(intent.side);
@@ -48,17 +83,50 @@ impl Case<'_> {
                 && intent.carries.contains_key(&field.name)
                 && known.into_iter().all(|column| column.nullable)
         });
-        let fields: Vec<FieldName> = fields.map(|field| field.name.clone()).collect();
-        let gives = !fields.is_empty();
-        self.now.link.memory.vacate.extend(fields);
-        gives
+        fields.map(|field| field.name.clone()).collect()
+    }
+
+    fn tried(&self, intent: &Intent) -> Tried {
+        let since = self.streak(intent).map_or(self.now.as_of, |failing| failing.since);
+        Tried::of(intent, since, self.now.as_of)
+    }
+
+    /// The failures in a row that this one continues. A pause of the connection ends them: they are
+    /// about the call, not about an outage, and no backoff is as long as such a gap.
+    fn streak(&self, intent: &Intent) -> Option<&Failing> {
+        let known = self.now.link.memory.failing.iter().find(|one| one.intent == intent.id)?;
+        let gap = self.now.as_of.0.saturating_sub(known.last.0);
+        (gap <= 2 * BACKOFF_MAX_US).then_some(known)
+    }
+
+    /// Notes a failure that is to be followed by another try.
+    fn note_failing(&mut self, intent: &Intent) {
+        let last = self.now.as_of;
+        let since = self.streak(intent).map_or(last, |failing| failing.since);
+        self.forget_failing(intent);
+        self.now.link.memory.failing.push(Failing { intent: intent.id, since, last });
+    }
+
+    fn forget_failing(&mut self, intent: &Intent) {
+        self.now.link.memory.failing.retain(|one| one.intent != intent.id);
     }
 
     /// Tries the same call later, or leaves it to a person.
     pub(super) fn try_again(&mut self, intent: &Intent, failure: &Failure) {
         let now = self.now.as_of;
         let kept = Some(failure.clone());
-        match treatment(failure, intent.op, Tried::of(intent, now)) {
+        let treatment = treatment(failure, intent.op, self.tried(intent));
+        match treatment {
+            Treatment::Retry { .. } => self.note_failing(intent),
+            // A call that a person plans again after it was parked begins anew.
+            Treatment::Pause { .. }
+            | Treatment::ReRead
+            | Treatment::ReadHolder
+            | Treatment::Park
+            | Treatment::Conflict
+            | Treatment::Recover => self.forget_failing(intent),
+        }
+        match treatment {
             Treatment::Retry { after_us } => {
                 self.reopen(intent, IntentState::Planned, kept, Some(now.plus(after_us)), None);
             }

@@ -99,7 +99,6 @@ pub(crate) fn draft(fields: Vec<FieldSpec>) -> FlowSpec {
             on_ambiguous: Default::default(),
             initial: None,
             create_grace_us: 0,
-            revive: false,
         },
         version: String::new(),
     }

@@ -5,11 +5,11 @@ use super::stories::customers;
 use super::support::flow::{any_column, column};
 use super::support::sides::failure;
 use super::support::{World, field, link_id};
-use duet_core::facts::{Event, Parent};
-use duet_core::id::{FlowName, RecordId};
+use duet_core::facts::{Event, Parent, Rival};
+use duet_core::id::{Column, FlowName, RecordId};
 use duet_core::intent::{IntentState, Op, Outcome, Receipt};
 use duet_core::link::Phase;
-use duet_core::retry::FailureClass;
+use duet_core::retry::{EXCHANGE_TRIES, Failure, FailureClass};
 use duet_core::side::Both;
 use duet_core::side::Side::{Left, Right};
 use duet_core::spec::{AfterWait, Mapping, MissingParent, Strategy};
@@ -280,36 +280,96 @@ fn p6_after_a_parent_s_deletion_the_other_side_is_read_before_it_is_judged() {
     assert!(world.link(1).conflicts.is_empty());
 }
 
-#[test]
-fn p7_two_records_that_exchange_a_unique_value_get_there_in_steps() {
+/// A customer whose new name, unique on the right, is taken there; so many refusals later.
+fn clash(rivals: impl Fn(&Column) -> Vec<Rival>, refusals: u32) -> (World, Column) {
     let mut world = customers();
     let unique = column(Right, "name");
     world.spec.ends.right.columns.insert(unique.clone(), any_column(ValueType::Text));
     let mut world = linked(world);
+    world.rivals = rivals(&unique);
     world.sides.edit(Left, "A1", &[("name", text("Beta"))]);
     world.see(9, Left, "A1");
-    let mut refusals = 0;
-    loop {
-        let due = write(&world, Right).and_then(|one| one.due_at).expect("a write is planned");
+    refuse(&mut world, &unique, refusals);
+    (world, unique)
+}
+
+/// The next calls to the right are refused because a unique value is taken.
+fn refuse(world: &mut World, unique: &Column, times: u32) {
+    for _ in 0..times {
+        let due = write(world, Right).and_then(|one| one.due_at).expect("a write is planned");
         world.sides.pass_until(due);
         let sent = world.send(link_id(1), Right, true).expect("sent");
-        if sent.values.get(&unique) == Some(&Value::Null) {
-            world.decide_with(&sent);
-            break;
-        }
         let mut refusal = failure(FailureClass::Uniqueness);
         refusal.columns = vec![unique.to_string()];
         let now = world.sides.now();
         let outcome = Outcome::Refused { failure: refusal, observed: None };
         let receipt = Receipt { intent: sent.id, at: now, sent_at: now, outcome };
         world.decide(link_id(1), &[Event::Received(Box::new(receipt))]);
-        refusals += 1;
-        assert!(refusals < 6, "it never gives way");
     }
-    // The other record has taken the old value meanwhile; ours follows.
+}
+
+/// The holder of the name that is wanted; it is to get this one.
+fn rival(column: &Column, wanted: &str, refused: bool) -> Rival {
+    let (side, link, column) = (Right, link_id(2), column.clone());
+    Rival { side, column, held: text("Beta"), link, wanted: text(wanted), refused }
+}
+
+#[test]
+fn p7_two_records_that_exchange_a_unique_value_get_there_in_steps() {
+    for (wanted, refused) in [("Acme", false), ("third", true)] {
+        let (mut world, unique) =
+            clash(|column| vec![rival(column, wanted, refused)], EXCHANGE_TRIES);
+        let sent = world.send(link_id(1), Right, true).expect("it gives way at once");
+        assert_eq!(sent.values.get(&unique), Some(&Value::Null));
+        world.decide_with(&sent);
+        refuse(&mut world, &unique, EXCHANGE_TRIES + 1);
+        assert_eq!(write(&world, Right).map(|one| one.state), Some(IntentState::Planned));
+        // The other record takes the old value in the end; ours follows.
+        world.settle();
+        assert_eq!(world.sides.value(Right, "C1", "name"), Some(&text("Beta")));
+        assert_eq!(world.sides.value(Left, "A1", "name"), Some(&text("Beta")), "nothing is lost");
+    }
+}
+
+#[test]
+fn p7_a_value_that_nobody_gives_up_is_a_person_s_matter_and_ours_stays() {
+    let others = |column: &Column| vec![Rival { held: text("x"), ..rival(column, "Acme", true) }];
+    for rivals in [&others as &dyn Fn(&Column) -> Vec<Rival>, &|_| Vec::new()] {
+        let (mut world, _) = clash(rivals, EXCHANGE_TRIES);
+        assert_eq!(write(&world, Right).map(|one| one.state), Some(IntentState::Parked));
+        world.settle();
+        assert_eq!(world.sides.value(Right, "C1", "name"), Some(&text("Acme")));
+        assert!(world.link(1).link.memory.vacate.is_empty());
+    }
+}
+
+#[test]
+fn p7_a_holder_that_is_on_its_way_to_another_value_is_waited_for() {
+    let (mut world, _) = clash(|column| vec![rival(column, "third", false)], EXCHANGE_TRIES + 2);
+    assert_eq!(write(&world, Right).map(|one| one.state), Some(IntentState::Planned));
     world.settle();
     assert_eq!(world.sides.value(Right, "C1", "name"), Some(&text("Beta")));
-    assert_eq!(world.sides.value(Left, "A1", "name"), Some(&text("Beta")), "nothing is lost");
+}
+
+#[test]
+fn p4_a_create_that_lacks_its_parent_is_never_sent_when_it_is_planned_by_hand() {
+    let missing = MissingParent { wait_us: Some(10_000_000), then: AfterWait::Flag };
+    let mut world = orders("people", missing);
+    world.parents = vec![parent(None)];
+    order(&mut world);
+    world.send_all(link_id(1));
+    world.sides.pass(30);
+    world.decide(link_id(1), &[Event::Due]);
+    world.send_all(link_id(1));
+    world.decide(link_id(1), &[Event::Due]);
+    let slot = &mut world.links.get_mut(&link_id(1)).expect("the link").intents.left.write;
+    let open = slot.as_mut().expect("a parked create");
+    assert!(open.failure.as_ref().is_some_and(Failure::is_missing_parent));
+    (open.state, open.due_at) = (IntentState::Planned, Some(open.planned_at));
+    world.decide(link_id(1), &[Event::Due]);
+    assert_eq!(write(&world, Left).map(|one| one.state), Some(IntentState::Parked));
+    world.settle();
+    assert!(world.writes.is_empty(), "the record isn't complete");
 }
 
 #[test]

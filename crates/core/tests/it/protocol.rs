@@ -4,11 +4,14 @@ use super::stories::customers;
 use super::support::sides::failure;
 use super::support::{World, link_id};
 use duet_core::agreed::Agreed;
+use duet_core::conflict::{Choice, ConflictKind};
 use duet_core::facts::Event;
 use duet_core::id::{FieldName, RecordId};
 use duet_core::intent::{Found, Intent, IntentState, Op, Outcome, Receipt, WritePath};
 use duet_core::observation::Observation;
-use duet_core::retry::{BACKOFF_MAX_US, BACKOFF_MIN_US, FailureClass, STALE_AT_ONCE};
+use duet_core::retry::{
+    AGE_MAX_US, BACKOFF_MAX_US, BACKOFF_MIN_US, FailureClass, STALE_AT_ONCE,
+};
 use duet_core::side::Both;
 use duet_core::side::Side::{self, Left, Right};
 use duet_core::spec::{MergeKind, PathClass, Strategy};
@@ -180,6 +183,60 @@ fn w5_a_create_that_did_not_land_is_repeated_once() {
     world.settle();
     assert_eq!(world.sides.present(Left).len(), 1);
     assert_eq!(world.writes.iter().map(|one| one.id).collect::<Vec<_>>(), vec![sent.id]);
+}
+
+/// A create that carries nothing to search for was sent, and its process ended.
+fn lost_create() -> (World, Intent) {
+    let mut world = customers();
+    world.spec.ends.left.promise.key_column = None;
+    let columns = [("key", text("K1")), ("name", text("Acme")), ("phone", text("1"))];
+    world.sides.edit(Right, "C1", &columns);
+    world.see(1, Right, "C1");
+    world.send_all(link_id(1));
+    let sent = world.send(link_id(1), Left, true).expect("a create is sent");
+    world.sides.call(&sent);
+    world.sides.pass(60);
+    world.decide(link_id(1), &[Event::Overdue(sent.id)]);
+    world.settle();
+    world.sides.pass(7_200);
+    world.decide(link_id(1), &[Event::Due]);
+    world.settle();
+    let kinds: Vec<ConflictKind> = world.link(1).conflicts.iter().map(|one| one.kind).collect();
+    assert_eq!(kinds, [ConflictKind::CreateAmbiguous]);
+    assert_eq!(world.sides.present(Left).len(), 1, "made once more it would be there twice");
+    (world, sent)
+}
+
+#[test]
+fn w5_a_create_that_no_search_can_find_is_a_person_s_matter() {
+    let (mut world, _) = lost_create();
+    world.resolve(1, Choice::LinkWith("new-left-1".into()));
+    world.settle();
+    assert_eq!(world.link(1).link.record.left, Some(RecordId::from("new-left-1")));
+    let (mut world, _) = lost_create();
+    world.sides.rows.left.clear();
+    world.resolve(1, Choice::CreateNew);
+    world.settle();
+    assert_eq!(world.sides.present(Left).len(), 1, "made, as decided");
+    let (mut world, _) = lost_create();
+    world.resolve(1, Choice::LeaveAlone);
+    world.settle();
+    assert_eq!(
+        (world.sides.present(Left).len(), world.link(1).link.record.left.clone()),
+        (1, None)
+    );
+}
+
+#[test]
+fn w5_a_create_in_doubt_is_over_when_its_record_is_seen_with_its_marker() {
+    let (mut world, sent) = lost_create();
+    let record = RecordId::from("new-left-1");
+    let observation = Box::new(world.sides.observe(Left, &record));
+    world.decide(link_id(1), &[Event::Seen { side: Left, record, observation }]);
+    world.settle();
+    assert!(world.link(1).conflicts.is_empty() && world.link(1).link.synced_at.is_some());
+    assert!(world.closed[&sent.id].landed_at.is_some());
+    assert_eq!(world.sides.present(Left).len(), 1);
 }
 
 #[test]
@@ -376,6 +433,43 @@ fn passing_failures_are_tried_again_later() {
     assert_eq!(world.sides.value(Right, "C1", "name"), Some(&text("Acme Inc")));
 }
 
+/// Sends what is planned for the right when it is due, and answers a passing failure.
+fn fail_again(world: &mut World) {
+    let due = write(world, Right).and_then(|one| one.due_at).expect("it is tried again");
+    world.sides.pass_until(due);
+    let sent = world.send(link_id(1), Right, true).expect("sent");
+    let refusal = failure(FailureClass::Transient);
+    receive(world, &sent, Outcome::Refused { failure: refusal, observed: None });
+}
+
+#[test]
+fn a_call_is_parked_after_a_day_of_failures_in_a_row_however_old_it_is() {
+    let mut world = one_write();
+    world.sides.pass(48 * 3_600);
+    let state = |world: &World| write(world, Right).map(|one| one.state);
+    fail_again(&mut world);
+    assert_eq!(state(&world), Some(IntentState::Planned), "an outage isn't the call's fault");
+    world.sides.pass(48 * 3_600);
+    fail_again(&mut world);
+    assert_eq!(state(&world), Some(IntentState::Planned), "it was held back in between");
+    let first = world.sides.now();
+    while state(&world) == Some(IntentState::Planned) {
+        assert!(world.sides.now() < first.plus(AGE_MAX_US + 2 * BACKOFF_MAX_US));
+        fail_again(&mut world);
+    }
+    assert!(world.sides.now() >= first.plus(AGE_MAX_US));
+    let now = world.sides.now();
+    let slot = &mut world.links.get_mut(&link_id(1)).expect("the link").intents.right.write;
+    let open = slot.as_mut().expect("parked");
+    (open.state, open.due_at) = (IntentState::Planned, Some(now));
+    fail_again(&mut world);
+    assert_eq!(state(&world), Some(IntentState::Planned), "by hand it begins anew");
+    let due = write(&world, Right).and_then(|one| one.due_at).expect("planned");
+    world.sides.pass_until(due);
+    world.settle();
+    assert!(world.link(1).link.memory.failing.is_empty(), "nothing is kept of what landed");
+}
+
 #[test]
 fn counters_and_contested_fields_take_the_guarded_path_and_others_the_batch() {
     let world = one_write();
@@ -416,7 +510,7 @@ fn i16_our_own_writes_that_change_a_field_again_and_again_stop_at_a_person() {
         }
     }
     let kinds: Vec<_> = world.link(1).conflicts.iter().map(|one| one.kind).collect();
-    assert_eq!(kinds, vec![duet_core::conflict::ConflictKind::Oscillation]);
+    assert_eq!(kinds, vec![ConflictKind::Oscillation]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What follows from every class of failure, and what people are told.
 
 use super::support::sides::failure;
-use duet_core::intent::Op;
+use duet_core::intent::{IntentState, Op};
 use duet_core::retry::*;
 
 const CLASSES: [FailureClass; 13] = [
@@ -95,9 +95,15 @@ fn every_class_has_advice_that_names_the_columns_and_no_values() {
         let mut told = failure(class);
         told.message = "Secret Value".to_owned();
         told.columns = vec!["Phone".to_owned()];
-        let advice = advice(&told);
-        assert!(advice.len() > 40 && advice.ends_with('.'), "{class:?}: {advice}");
-        assert!(!advice.contains("Secret Value"));
-        assert!(!advice.contains("  "), "{advice}");
+        for state in [IntentState::Planned, IntentState::Parked, IntentState::Discarded] {
+            let advice = advice(&told, state);
+            assert!(advice.len() > 40 && advice.ends_with('.'), "{class:?}: {advice}");
+            assert!(!advice.contains("Secret Value"));
+            assert!(!advice.contains("  "), "{advice}");
+        }
     }
+    let told = failure(FailureClass::Transient);
+    let (waits, parked) = (advice(&told, IntentState::Planned), advice(&told, IntentState::Parked));
+    assert!(waits.contains("by itself") && !waits.contains("retry`"), "{waits}");
+    assert!(parked.contains("not tried again") && parked.contains("retry`"), "{parked}");
 }

@@ -86,7 +86,6 @@ fn policy() -> RecordPolicy {
         on_ambiguous: Default::default(),
         initial: None,
         create_grace_us: 0,
-        revive: false,
     }
 }
 

@@ -70,7 +70,6 @@ fn policy() -> RecordPolicy {
         on_ambiguous: Ambiguous::Flag,
         initial: None,
         create_grace_us: 0,
-        revive: false,
     }
 }
 

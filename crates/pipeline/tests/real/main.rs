@@ -2,6 +2,7 @@
 //! misbehave on purpose; some also on the hub in memory. Most tests call the steps themselves, in the order they want.
 
 mod adopting;
+mod bounds;
 mod embedded;
 mod failing;
 mod flowing;
@@ -17,3 +18,4 @@ mod protocol;
 mod recovery;
 mod rig;
 mod sharing;
+mod strangers;

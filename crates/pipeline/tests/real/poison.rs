@@ -86,13 +86,14 @@ async fn what_cannot_be_decoded_becomes_a_dead_letter_and_the_rest_goes_on() {
     let changes = vec![
         seen(&rig, "a", "Ann"),
         raw(r#"{"flow":"things","secret":"value"}"#),
-        raw(&stranger),
         raw("17"),
         seen(&rig, "b", "Bea"),
     ];
     publish(&rig, Queue::Changes(0), numbered(1, changes)).await;
     let future = Envelope { v: 99, ..numbered(2, Vec::new()) };
     publish(&rig, Queue::Changes(0), future).await;
+    let nobodys = Body::Changes { changes: vec![raw(&stranger)] };
+    publish(&rig, Queue::Changes(0), Envelope::unnumbered(nobodys)).await;
     publish(&rig, Queue::Changes(0), numbered(3, vec![seen(&rig, "c", "Cid")])).await;
     let mut changes = consumer(&rig, Queue::Changes(0)).await;
     while settled(&rig).await != [1, 3] {

@@ -10,7 +10,9 @@ use duet_ports::envelope::Numbered;
 use duet_ports::store::{DeadLetter, StoreError};
 use sqlx::PgConnection;
 
+/// How often a message failed counts until it is settled.
 const MARK: &str = "
+WITH forgotten AS (DELETE FROM poison WHERE message = ANY($4::text[]))
 INSERT INTO settled (source, token, number)
 SELECT DISTINCT source, token, number
 FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS n(source, token, number)
@@ -58,7 +60,8 @@ pub(super) async fn mark(
     let query = sqlx::query(MARK)
         .bind(numbers.iter().map(|one| one.source.as_str()).collect::<Vec<_>>())
         .bind(numbers.iter().map(|one| one.token).collect::<Vec<_>>())
-        .bind(numbers.iter().map(|one| one.number).collect::<Vec<_>>());
+        .bind(numbers.iter().map(|one| one.number).collect::<Vec<_>>())
+        .bind(numbers.iter().map(Numbered::name).collect::<Vec<_>>());
     run(connection, "mark messages settled", query).await
 }
 

@@ -4,11 +4,11 @@ use super::error::fault;
 use super::save_links::run;
 use super::{Postgres, rows};
 use crate::stored::to_json;
-use duet_core::id::{ConnectionName, IntentId, LinkId};
+use duet_core::id::{ConnectionName, FlowName, IntentId, LinkId};
 use duet_core::intent::Intent;
 use duet_core::retry::Failure;
 use duet_core::stamp::Stamp;
-use duet_ports::store::{Claimed, StoreError};
+use duet_ports::store::{Claimed, Most, StoreError};
 use sqlx::PgConnection;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 const LOCK_DUE: &str = "
 WITH oldest AS MATERIALIZED (
     SELECT i.flow, i.side, i.op, i.path FROM intents i JOIN links l ON l.id = i.link
-    WHERE i.connection = $1 AND i.state = 'planned' AND i.due_at <= $2
+    WHERE i.connection = $1 AND i.state = 'planned' AND i.due_at <= $2 AND i.flow = ANY($3)
         AND NOT EXISTS (SELECT FROM connections c WHERE c.name = $1 AND c.paused_until > $2)
     ORDER BY i.due_at, i.id LIMIT 1 FOR UPDATE OF l SKIP LOCKED
 )
@@ -27,7 +27,9 @@ SELECT i.id, i.link FROM oldest o
     JOIN intents i ON i.flow = o.flow AND i.side = o.side AND i.op = o.op AND i.path = o.path
     JOIN links l ON l.id = i.link
 WHERE i.connection = $1 AND i.state = 'planned' AND i.due_at <= $2
-ORDER BY i.due_at, i.id LIMIT $3 FOR UPDATE OF l SKIP LOCKED";
+ORDER BY i.due_at, i.id
+LIMIT (SELECT CASE WHEN op IN ('read', 'find') THEN $5::bigint ELSE $4::bigint END FROM oldest)
+FOR UPDATE OF l SKIP LOCKED";
 
 const SEND: &str = "
 UPDATE intents SET state = 'sent', sent_at = $3, deadline = $4, due_at = $4,
@@ -49,7 +51,8 @@ impl Postgres {
     pub(super) async fn claim_due(
         &self,
         connection: &ConnectionName,
-        limit: usize,
+        flows: &[FlowName],
+        most: Most,
         now: Stamp,
         deadline: Stamp,
     ) -> Result<Option<Claimed>, StoreError> {
@@ -57,7 +60,9 @@ impl Postgres {
         let due: Vec<(Uuid, Uuid)> = sqlx::query_as(LOCK_DUE)
             .bind(connection.as_str())
             .bind(now.0)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(names(flows))
+            .bind(i64::try_from(most.writes).unwrap_or(i64::MAX))
+            .bind(i64::try_from(most.reads).unwrap_or(i64::MAX))
             .fetch_all(&mut *transaction)
             .await
             .map_err(fault("find due intents"))?;
@@ -110,6 +115,11 @@ pub(super) async fn send(
         by_id.insert(IntentId(model.id), model.into_intent()?);
     }
     Ok(intents.iter().filter_map(|intent| by_id.remove(intent)).collect())
+}
+
+/// Flows, for statements that take plain names.
+pub(super) fn names(flows: &[FlowName]) -> Vec<&str> {
+    flows.iter().map(FlowName::as_str).collect()
 }
 
 fn claimed(intents: Vec<Intent>) -> Option<Claimed> {

@@ -30,6 +30,26 @@ SELECT count(*), min(l.due_at) FILTER (WHERE NOT EXISTS (
             AND c.kind IN ('ambiguous_match', 'duplicate')))
 FROM links l WHERE l.flow = $1 AND l.due_at IS NOT NULL";
 
+/// The cheapest first, each by an index: while much is planned, the first look answers. The
+/// conditions on links are those above.
+const UNDER_WAY: &str = "
+SELECT CASE
+    WHEN EXISTS (SELECT FROM intents WHERE flow = $1 AND state = 'sent') THEN true
+    WHEN EXISTS (SELECT FROM intents WHERE flow = $1 AND state = 'planned' AND failure IS NULL
+        AND due_at <= $2) THEN true
+    WHEN EXISTS (SELECT FROM links l WHERE l.flow = $1 AND l.due_at <= $2
+        AND NOT EXISTS (
+        SELECT FROM parent_waits w WHERE w.link = l.id AND NOT EXISTS (
+            SELECT FROM links p WHERE w.side = 'left' AND p.flow = w.flow
+                AND p.left_id = w.record AND p.right_id IS NOT NULL AND p.phase <> 'joined')
+        AND NOT EXISTS (
+            SELECT FROM links p WHERE w.side = 'right' AND p.flow = w.flow
+                AND p.right_id = w.record AND p.left_id IS NOT NULL AND p.phase <> 'joined'))
+        AND l.phase <> 'unmatched' AND NOT EXISTS (
+            SELECT FROM conflicts c WHERE c.link = l.id AND c.state IN ('open', 'snoozed')
+                AND c.kind IN ('ambiguous_match', 'duplicate'))) THEN true
+    ELSE EXISTS (SELECT FROM intents WHERE flow = $1 AND state = 'unknown') END";
+
 const INTENTS: &str = "
 SELECT CASE WHEN state = 'planned' AND failure IS NOT NULL THEN 'retrying' ELSE state END AS shown,
     count(*)
@@ -90,6 +110,16 @@ impl Postgres {
             awaiting_parent: self.count(AWAITING, flow).await?,
             dead_letters: self.count(DEAD, flow).await?,
         })
+    }
+
+    pub(super) async fn look_under_way(
+        &self,
+        flow: &FlowName,
+        until: Stamp,
+    ) -> Result<bool, StoreError> {
+        self.ready().await?;
+        let query = sqlx::query_scalar(UNDER_WAY).bind(flow.as_str()).bind(until.0);
+        query.fetch_one(&self.pool).await.map_err(fault("look what is under way"))
     }
 
     async fn groups(

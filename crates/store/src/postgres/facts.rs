@@ -108,6 +108,7 @@ fn link(row: &PgRow, aliases: Vec<Alias>, now: Stamp) -> Result<Loaded, StoreErr
         marked: BTreeMap::new(),
         claims: Vec::new(),
         parents: Vec::new(),
+        rivals: Vec::new(),
         holders: Vec::new(),
         flow: flow_state(row).map_err(fault("load flows"))?,
     };

@@ -4,15 +4,17 @@
 use super::error::fault;
 use super::facts::{aliases, plain};
 use crate::effects::rule_number;
-use crate::stored::{checked, from_name};
-use duet_core::facts::{Claim, Holder, Parent};
-use duet_core::id::{FlowName, LinkId, RecordId};
+use crate::stored::{FORM, checked, from_json, from_name, to_json};
+use duet_core::facts::{Claim, Holder, Parent, Rival};
+use duet_core::id::{Column, FlowName, LinkId, RecordId};
 use duet_core::side::{Both, Side};
-use duet_ports::store::StoreError;
+use duet_core::value::Value;
+use duet_ports::store::{CLAIMS_MAX, StoreError};
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, Row};
 use uuid::Uuid;
 
+/// A side's first claims of a key are enough: more of them tell the same, that it is ambiguous.
 const CLAIMS: &str = "
 SELECT c.flow, c.rule, c.key, c.side, c.link, l.phase, l.left_id, l.right_id,
     EXISTS (SELECT FROM intents i WHERE i.link = c.link AND i.op = 'create'
@@ -20,7 +22,12 @@ SELECT c.flow, c.rule, c.key, c.side, c.link, l.phase, l.left_id, l.right_id,
         AND i.state IN ('planned', 'sent', 'unknown', 'parked', 'discarded')) AS creating
 FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::integer[], $3::text[])
     AS a(flow, rule, key)) n
-JOIN claims c ON c.flow = n.flow AND c.rule = n.rule AND c.key = n.key
+CROSS JOIN (VALUES ('left'), ('right')) s(side)
+CROSS JOIN LATERAL (
+    SELECT * FROM claims
+    WHERE flow = n.flow AND rule = n.rule AND key = n.key AND claims.side = s.side
+    ORDER BY link LIMIT $4
+) c
 JOIN links l ON l.id = c.link
 ORDER BY c.flow, c.rule, c.key, c.side, c.link";
 
@@ -43,6 +50,19 @@ WITH asked AS (
 )
 SELECT l.id, l.flow, l.phase, l.left_id, l.right_id FROM wanted JOIN links l ON l.id = wanted.id
 ORDER BY l.id";
+
+/// Values are compared as they are stored: the same value always has the same text.
+const RIVALS: &str = "
+SELECT n.flow, n.side, n.place, i.link, (i.data -> 'values' -> n.name)::text AS wanted,
+    coalesce(i.failure_class = 'uniqueness', false) AS refused
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+    WITH ORDINALITY AS n(flow, side, name, held, place)
+JOIN intents i ON i.flow = n.flow AND i.side = n.side AND i.op = 'update'
+    AND i.state IN ('planned', 'sent', 'unknown')
+JOIN observations o ON o.link = i.link AND o.side = i.side
+WHERE (o.data -> 'image' -> n.name)::text = n.held
+    AND (i.data -> 'values' -> n.name)::text <> n.held
+ORDER BY n.place, i.link";
 
 const HOLDERS: &str = "
 SELECT n.flow, n.side, n.record, l.id, l.phase,
@@ -72,6 +92,7 @@ pub(super) async fn claims(
         .bind(keys.iter().map(|key| key.0.as_str()).collect::<Vec<_>>())
         .bind(rules)
         .bind(keys.iter().map(|key| key.2.as_str()).collect::<Vec<_>>())
+        .bind(i64::try_from(CLAIMS_MAX).unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await
         .map_err(fault("load match keys"))?;
@@ -120,6 +141,42 @@ pub(super) async fn parents(
             Ok(Parent { flow: FlowName::new(flow), link: LinkId(id), record, aliases, phase })
         })
         .collect()
+}
+
+pub(super) async fn rivals(
+    connection: &mut PgConnection,
+    values: &[(FlowName, Side, Column, Value)],
+) -> Result<Vec<(FlowName, Rival)>, StoreError> {
+    let held: Vec<String> =
+        values.iter().map(|one| to_json("value", &one.3)).collect::<Result<_, _>>()?;
+    let rows = sqlx::query(RIVALS)
+        .bind(values.iter().map(|one| one.0.as_str()).collect::<Vec<_>>())
+        .bind(values.iter().map(|one| one.1.as_str()).collect::<Vec<_>>())
+        .bind(values.iter().map(|one| one.2.as_str()).collect::<Vec<_>>())
+        .bind(held)
+        .fetch_all(connection)
+        .await
+        .map_err(fault("load rivals"))?;
+    rows.iter().filter_map(|row| rival(row, values).transpose()).collect()
+}
+
+fn rival(
+    row: &PgRow,
+    values: &[(FlowName, Side, Column, Value)],
+) -> Result<Option<(FlowName, Rival)>, StoreError> {
+    let place: i64 = row.try_get("place").map_err(fault("load rivals"))?;
+    let asked = usize::try_from(place - 1).ok().and_then(|at| values.get(at));
+    let Some((flow, side, column, held)) = asked else { return Ok(None) };
+    let wanted: String = row.try_get("wanted").map_err(fault("load rivals"))?;
+    let rival = Rival {
+        side: *side,
+        column: column.clone(),
+        held: held.clone(),
+        link: LinkId(row.try_get("link").map_err(fault("load rivals"))?),
+        wanted: from_json("value", FORM, &wanted)?,
+        refused: row.try_get("refused").map_err(fault("load rivals"))?,
+    };
+    Ok(Some((flow.clone(), rival)))
 }
 
 pub(super) async fn holders(

@@ -7,7 +7,7 @@ use crate::entity::{conflicts as conflict_rows, intents as intent_rows};
 use crate::stored::{name_of, to_json};
 use duet_core::id::{IntentId, LinkId};
 use duet_core::stamp::Stamp;
-use duet_ports::store::StoreError;
+use duet_ports::store::{CLAIMS_MAX, StoreError};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -90,10 +90,15 @@ const CHILDREN: &str = "
 SELECT w.link FROM unnest($1::text[], $2::text[], $3::text[]) AS n(flow, side, record)
 JOIN parent_waits w ON w.flow = n.flow AND w.side = n.side AND w.record = n.record";
 
+/// A key that some links of a side held before tells nothing apart: who holds it knows so by then,
+/// and was woken by each of those. Else every new record of a placeholder key woke all others.
 const HOLDERS: &str = "
-SELECT c.link FROM unnest($1::text[], $2::integer[], $3::text[], $4::uuid[])
-    AS n(flow, rule, key, link)
-JOIN claims c ON c.flow = n.flow AND c.rule = n.rule AND c.key = n.key AND c.link <> n.link";
+SELECT c.link FROM unnest($1::text[], $2::integer[], $3::text[], $4::uuid[], $5::text[])
+    AS n(flow, rule, key, link, side)
+JOIN claims c ON c.flow = n.flow AND c.rule = n.rule AND c.key = n.key AND c.link <> n.link
+WHERE (SELECT count(*) FROM (
+    SELECT FROM claims e WHERE e.flow = n.flow AND e.rule = n.rule AND e.key = n.key
+        AND e.side = n.side AND e.link <> ALL($4) LIMIT $6) earlier) < $6";
 
 /// Never waits: a link that somebody else holds is being decided, and has a due time of its own.
 const DUE: &str = "
@@ -300,6 +305,8 @@ async fn holders(
         .bind(asked.iter().map(|row| row.rule).collect::<Vec<_>>())
         .bind(asked.iter().map(|row| row.key).collect::<Vec<_>>())
         .bind(asked.iter().map(|row| row.link.0).collect::<Vec<_>>())
+        .bind(asked.iter().map(|row| row.side.as_str()).collect::<Vec<_>>())
+        .bind(i64::try_from(CLAIMS_MAX).unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await
         .map_err(fault("find holders"))

@@ -11,7 +11,7 @@ use duet_core::id::{ConnectionName, FlowName, IntentId, LinkId};
 use duet_core::retry::Failure;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::Position;
-use duet_ports::store::{Claimed, Lease, Store, StoreError, Unit};
+use duet_ports::store::{Claimed, Lease, Most, Store, StoreError, Unit};
 use std::time::Duration;
 
 const COUNT_POISON: &str = "
@@ -85,11 +85,12 @@ impl Store for Postgres {
     async fn claim(
         &self,
         connection: &ConnectionName,
-        limit: usize,
+        flows: &[FlowName],
+        most: Most,
         now: Stamp,
         deadline: Stamp,
     ) -> Result<Option<Claimed>, StoreError> {
-        self.claim_due(connection, limit, now, deadline).await
+        self.claim_due(connection, flows, most, now, deadline).await
     }
 
     async fn unclaim(
@@ -101,16 +102,26 @@ impl Store for Postgres {
         self.give_back(intents, due_at, failure).await
     }
 
-    async fn due_links(&self, limit: usize, now: Stamp) -> Result<Vec<LinkId>, StoreError> {
-        self.take_due_links(limit, now).await
+    async fn due_links(
+        &self,
+        flows: &[FlowName],
+        limit: usize,
+        now: Stamp,
+    ) -> Result<Vec<LinkId>, StoreError> {
+        self.take_due_links(flows, limit, now).await
     }
 
     async fn due_intents(
         &self,
+        flows: &[FlowName],
         limit: usize,
         now: Stamp,
     ) -> Result<(Vec<ConnectionName>, Vec<(LinkId, IntentId)>), StoreError> {
-        self.find_due_intents(limit, now).await
+        self.find_due_intents(flows, limit, now).await
+    }
+
+    async fn is_under_way(&self, flow: &FlowName, until: Stamp) -> Result<bool, StoreError> {
+        self.look_under_way(flow, until).await
     }
 
     async fn count_poison(&self, message: &str) -> Result<u32, StoreError> {

@@ -6,11 +6,12 @@ use super::{advance, claim, facts, lock, neighbours, route, save};
 use crate::batch::Known;
 use crate::stored::{checked, to_json};
 use async_trait::async_trait;
-use duet_core::facts::{Claim, Facts, Holder, Parent};
-use duet_core::id::{FlowName, IntentId, LinkId, RecordId};
+use duet_core::facts::{Claim, Facts, Holder, Parent, Rival};
+use duet_core::id::{Column, FlowName, IntentId, LinkId, RecordId};
 use duet_core::intent::Intent;
 use duet_core::side::Side;
 use duet_core::stamp::Stamp;
+use duet_core::value::Value;
 use duet_ports::envelope::Numbered;
 use duet_ports::store::{Address, Attempt, DeadLetter, Decided, StoreError, Unit};
 use sqlx::{Postgres as Driver, Transaction};
@@ -95,6 +96,13 @@ impl Unit for PostgresUnit {
         links: &[LinkId],
     ) -> Result<Vec<Parent>, StoreError> {
         neighbours::parents(&mut self.transaction, records, links).await
+    }
+
+    async fn rivals(
+        &mut self,
+        values: &[(FlowName, Side, Column, Value)],
+    ) -> Result<Vec<(FlowName, Rival)>, StoreError> {
+        neighbours::rivals(&mut self.transaction, values).await
     }
 
     async fn holders(

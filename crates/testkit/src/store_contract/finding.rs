@@ -9,6 +9,7 @@ use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_core::verdict::Effect;
 use duet_ports::inspect::{ConflictFilter, ErrorFilter};
+use duet_ports::store::Store;
 
 use super::StoreRig;
 use super::sample::{
@@ -121,8 +122,37 @@ pub async fn a_flow_is_counted(rig: &dyn StoreRig) {
     assert_eq!(counts.intents, intents);
     assert_eq!(counts.next_intent, Some(Stamp(70)), "those after a failure don't count");
     assert_eq!(counts.conflicts, [(ConflictKind::BothChanged, 1)]);
+    assert!(is_under_way(&*store, 0).await, "one whose outcome is unknown");
     let other = store.counts(&FlowName::from("orders")).await.expect("it answers");
     assert_eq!(other, duet_ports::inspect::FlowCounts::default());
+}
+
+async fn is_under_way(store: &dyn Store, until: i64) -> bool {
+    store.is_under_way(&flow(), Stamp(until)).await.expect("it answers")
+}
+
+/// Under way is what is sent or unknown, planned and due, or due: nothing that failed or waits.
+pub async fn what_is_under_way_is_told(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let link = linked(&*store, &["a"]).await[0];
+    assert!(!is_under_way(&*store, 100).await);
+    let mut update = intent(link, Side::Right, Op::Update);
+    update.due_at = Some(Stamp(70));
+    effects(&*store, link, vec![plan(&update)]).await;
+    assert_eq!((is_under_way(&*store, 69).await, is_under_way(&*store, 70).await), (false, true));
+    update.failure = Some(failure(FailureClass::Transient));
+    effects(&*store, link, vec![plan(&update)]).await;
+    assert!(!is_under_way(&*store, 100).await, "it is tried again later");
+    for state in [IntentState::Sent, IntentState::Unknown] {
+        effects(&*store, link, vec![settle(update.id, state)]).await;
+        assert!(is_under_way(&*store, 0).await, "{state:?}");
+    }
+    effects(&*store, link, vec![settle(update.id, IntentState::Parked)]).await;
+    assert!(!is_under_way(&*store, i64::MAX).await);
+    decide(&*store, link, |new| new.link.due_at = Some(Stamp(50))).await.expect("it is stored");
+    assert_eq!((is_under_way(&*store, 49).await, is_under_way(&*store, 50).await), (false, true));
+    let other = store.is_under_way(&"orders".into(), Stamp(100)).await;
+    assert!(!other.expect("it answers"), "of this flow only");
 }
 
 /// What waits for a parent isn't due until the parent is on both sides.
@@ -138,9 +168,11 @@ pub async fn a_child_is_due_when_its_parent_is_whole(rig: &dyn StoreRig) {
     .expect("it is stored");
     let counts = store.counts(&flow()).await.expect("it answers");
     assert_eq!((counts.due, counts.next_due), (1, None));
+    assert!(!is_under_way(&*store, 50).await);
     decide(&*store, links[1], |new| complete(new, "rp")).await.expect("it is stored");
     let counts = store.counts(&flow()).await.expect("it answers");
     assert_eq!((counts.due, counts.next_due), (1, Some(Stamp(50))));
+    assert!(is_under_way(&*store, 50).await);
 }
 
 /// Links page by page, by phase.
@@ -204,6 +236,7 @@ pub async fn candidates_that_wait_for_a_person_are_not_due(rig: &dyn StoreRig) {
     }
     let counts = store.counts(&flow()).await.expect("it answers");
     assert_eq!((counts.due, counts.next_due), (2, None));
+    assert!(!is_under_way(&*store, 50).await);
     open.state = ConflictState::Decided;
     effects(&*store, links[0], vec![stored(&open)]).await;
     let counts = store.counts(&flow()).await.expect("it answers");

@@ -1,16 +1,18 @@
 //! What match keys, parents and holders promise.
 
-use duet_core::facts::Claim;
-use duet_core::id::{FlowName, LinkId};
+use duet_core::facts::{Claim, Rival};
+use duet_core::id::{Column, FlowName, LinkId};
 use duet_core::intent::{IntentState, Op};
 use duet_core::link::{Alias, Phase};
+use duet_core::retry::FailureClass;
 use duet_core::side::Side;
+use duet_core::value::Value;
 use duet_core::verdict::Effect;
-use duet_ports::store::{Store, Unit};
+use duet_ports::store::{CLAIMS_MAX, Store, Unit};
 
 use super::sample::{
-    NOW, address, complete, decide, effects, facts, flow, held, hold, intent, lefts, linked, plan,
-    settle, verdict,
+    NOW, address, complete, decide, effects, facts, failure, flow, held, hold, intent, lefts,
+    linked, observation, plan, settle, verdict,
 };
 use super::{SOON, StoreRig, wait_for_waiting};
 
@@ -63,6 +65,28 @@ pub async fn a_claim_wakes_the_other_holders(rig: &dyn StoreRig) {
     assert_eq!(facts(&*store, links[1]).await.link.due_at, None);
     assert!(effects(&*store, links[2], vec![claim("z", Side::Left)]).await.is_empty());
     assert_eq!(claimants(&*store, "k").await, links[..2]);
+}
+
+/// A key that many records share: a few claims of each side are told, the first links' ones. While
+/// it is news each claim wakes all holders; later ones wake nobody.
+pub async fn a_key_that_many_hold_is_told_in_part(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let records: Vec<String> = (0..CLAIMS_MAX + 3).map(|number| format!("r{number:02}")).collect();
+    let records: Vec<&str> = records.iter().map(String::as_str).collect();
+    let mut links = linked(&*store, &records).await;
+    links.sort_unstable();
+    for (earlier, link) in links.iter().enumerate() {
+        let woken = effects(&*store, *link, vec![claim("k", Side::Left)]).await;
+        let news = if earlier < CLAIMS_MAX { earlier } else { 0 };
+        assert_eq!(woken.len(), news, "{earlier}");
+    }
+    assert_eq!(claimants(&*store, "k").await, links[..CLAIMS_MAX]);
+    let others = linked(&*store, &["x", "y"]).await;
+    let woken = effects(&*store, others[0], vec![claim("k", Side::Right)]).await;
+    assert_eq!(woken, links, "the first of its side is news to all");
+    let woken = effects(&*store, others[1], vec![claim("k", Side::Right)]).await;
+    assert_eq!(woken.len(), links.len() + 1);
+    assert_eq!(claimants(&*store, "k").await.len(), CLAIMS_MAX + 2, "a few of each side");
 }
 
 /// Two that claim one key at once: the later one sees the earlier one's claim and wakes it.
@@ -172,6 +196,38 @@ pub async fn parents_are_found(rig: &dyn StoreRig) {
     assert_eq!(found[0].aliases, [alias]);
     assert_eq!(found[0].record.right, Some("ra".into()));
     assert_eq!((found[0].phase, found[1].phase), (Phase::Linked, Phase::Matching));
+}
+
+/// Who holds a value and is to write another one: not who keeps it, and not who waits for a person.
+pub async fn rivals_are_found(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let links = linked(&*store, &["gives", "keeps", "parked", "other"]).await;
+    for (link, held) in links.iter().zip(["Ann", "Ann", "Ann", "Bea"]) {
+        decide(&*store, *link, |new| new.seen.right = Some(observation(held)))
+            .await
+            .expect("stored");
+    }
+    let mut gives = intent(links[0], Side::Right, Op::Update);
+    gives.failure = Some(failure(FailureClass::Uniqueness));
+    effects(&*store, links[0], vec![plan(&gives)]).await;
+    let parked = intent(links[2], Side::Right, Op::Update);
+    effects(&*store, links[2], vec![plan(&parked), settle(parked.id, IntentState::Parked)]).await;
+    effects(&*store, links[3], vec![plan(&intent(links[3], Side::Right, Op::Update))]).await;
+    let mut unit = store.begin().await.expect("the store is up");
+    let asked = |value: &str| (flow(), Side::Right, Column::from("Name"), Value::text(value));
+    let values = [asked("nobody"), asked("Ann")];
+    let found = unit.rivals(&values).await.expect("it answers");
+    let expected = Rival {
+        side: Side::Right,
+        column: "Name".into(),
+        held: Value::text("Ann"),
+        link: links[0],
+        wanted: Value::text("Acme"),
+        refused: true,
+    };
+    assert_eq!(found, [(flow(), expected)]);
+    let left = [(flow(), Side::Left, Column::from("Name"), Value::text("Ann"))];
+    assert!(unit.rivals(&left).await.expect("it answers").is_empty());
 }
 
 /// Holders of records: whole or half, and whether they are creating their partner.

@@ -188,6 +188,12 @@ pub async fn poison_is_counted(rig: &dyn StoreRig) {
         assert_eq!(store.count_poison("m1").await.expect("it answers"), expected);
     }
     assert_eq!(store.count_poison("m2").await.expect("it answers"), 1);
+    let numbered = Numbered { source: SOURCE.to_owned(), token: 3, number: 9 };
+    for _ in 0..2 {
+        assert_eq!(store.count_poison(&numbered.name()).await.expect("it answers"), 1);
+        mark(&*store, 3, [9]).await;
+    }
+    assert_eq!(store.count_poison("m2").await.expect("it answers"), 2, "others count on");
 }
 
 fn letter(reason: &str, body: &[u8]) -> DeadLetter {

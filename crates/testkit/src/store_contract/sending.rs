@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use duet_core::id::{ConnectionName, IntentId, LinkId};
+use duet_core::id::{ConnectionName, FlowName, IntentId, LinkId};
 use duet_core::intent::{Intent, IntentState, Op};
 use duet_core::retry::FailureClass;
 use duet_core::side::Side;
 use duet_core::stamp::Stamp;
-use duet_ports::store::Store;
+use duet_ports::store::{Most, Store};
 
 use super::sample::{
-    NOW, effects, facts, failure, free, held, hold, intent, lefts, linked, plan, settle, verdict,
+    NOW, effects, facts, failure, flow, free, held, hold, intent, lefts, linked, plan, settle,
+    verdict,
 };
 use super::{SOON, StoreRig};
 
@@ -42,7 +43,8 @@ async fn planned(store: &dyn Store, count: usize) -> Vec<Intent> {
 }
 
 async fn claim(store: &dyn Store, limit: usize) -> Vec<Intent> {
-    let claimed = store.claim(&shop(), limit, NOW, DEADLINE).await.expect("it answers");
+    let most = Most { writes: limit, reads: limit };
+    let claimed = store.claim(&shop(), &[flow()], most, NOW, DEADLINE).await.expect("it answers");
     claimed.map(|claimed| claimed.intents).unwrap_or_default()
 }
 
@@ -78,7 +80,7 @@ pub async fn only_what_is_due_is_taken(rig: &dyn StoreRig) {
     let park = settle(parked.id, IntentState::Parked);
     effects(&*store, links[1], vec![plan(&parked), park]).await;
     assert!(claim(&*store, 10).await.is_empty());
-    let (connections, overdue) = store.due_intents(10, NOW).await.expect("it answers");
+    let (connections, overdue) = store.due_intents(&[flow()], 10, NOW).await.expect("it answers");
     assert!(connections.is_empty() && overdue.is_empty());
 }
 
@@ -92,13 +94,56 @@ pub async fn one_kind_at_a_time(rig: &dyn StoreRig) {
     }
     let mut taken = BTreeSet::new();
     for _ in kinds {
-        let claimed = store.claim(&shop(), 10, NOW, DEADLINE).await.expect("it answers");
-        let claimed = claimed.expect("one kind is left");
+        let most = Most { writes: 10, reads: 10 };
+        let claimed = store.claim(&shop(), &[flow()], most, NOW, DEADLINE).await;
+        let claimed = claimed.expect("it answers").expect("one kind is left");
         assert_eq!(claimed.intents.len(), 1);
         assert_eq!((claimed.side, claimed.op), (claimed.intents[0].side, claimed.intents[0].op));
         taken.insert((claimed.side, claimed.op));
     }
     assert_eq!(taken, BTreeSet::from(kinds));
+}
+
+/// A call that reads may carry another number than one that writes.
+pub async fn reads_have_a_limit_of_their_own(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let links = linked(&*store, &["a", "b", "c"]).await;
+    for link in &links {
+        let both = [intent(*link, Side::Right, Op::Read), intent(*link, Side::Right, Op::Update)];
+        effects(&*store, *link, both.iter().map(plan).collect()).await;
+    }
+    let most = Most { writes: 1, reads: 2 };
+    let mut taken = Vec::new();
+    while let Some(claimed) =
+        store.claim(&shop(), &[flow()], most, NOW, DEADLINE).await.expect("it answers")
+    {
+        taken.push((claimed.op.writes(), claimed.intents.len()));
+    }
+    taken.sort_unstable();
+    assert_eq!(taken, [(false, 1), (false, 2), (true, 1), (true, 1), (true, 1)]);
+}
+
+/// What belongs to flows that aren't asked for is left as it is: another process's.
+pub async fn other_flows_are_left_alone(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let intents = planned(&*store, 2).await;
+    let mut unit = store.begin().await.expect("the store is up");
+    unit.lock(&[intents[0].link], false).await.expect("it can be locked");
+    unit.touch(&[intents[0].link], NOW).await.expect("it is locked");
+    unit.commit().await.expect("it is stored");
+    let others = [FlowName::from("orders")];
+    let most = Most { writes: 9, reads: 9 };
+    let none = store.claim(&shop(), &others, most, NOW, DEADLINE).await.expect("it answers");
+    assert!(none.is_none());
+    assert!(store.due_links(&others, 9, NOW).await.expect("it answers").is_empty());
+    assert!(store.due_links(&[], 9, NOW).await.expect("it answers").is_empty());
+    assert_eq!(claim(&*store, 1).await.len(), 1);
+    let (due, overdue) = store.due_intents(&others, 9, DEADLINE).await.expect("it answers");
+    assert!(due.is_empty() && overdue.is_empty());
+    let both = [flow(), others[0].clone()];
+    let (due, overdue) = store.due_intents(&both, 9, DEADLINE).await.expect("it answers");
+    assert_eq!((due.len(), overdue.len()), (1, 1));
+    assert_eq!(store.due_links(&both, 9, NOW).await.expect("it answers"), [intents[0].link]);
 }
 
 /// Many take at once: every intent goes to one of them.
@@ -149,13 +194,13 @@ pub async fn paused_connections_are_skipped(rig: &dyn StoreRig) {
     let until = Some(NOW.plus(1));
     store.pause_connection(&shop(), until, Some("down")).await.expect("it is stored");
     assert!(claim(&*store, 1).await.is_empty());
-    assert!(store.due_intents(1, NOW).await.expect("it answers").0.is_empty());
+    assert!(store.due_intents(&[flow()], 1, NOW).await.expect("it answers").0.is_empty());
     let rows = store.connections().await.expect("it answers");
     assert_eq!(
         (rows[0].paused_until, rows[0].reason.as_deref()),
         (Some(NOW.plus(1)), Some("down"))
     );
-    let (due, _) = store.due_intents(1, NOW.plus(1)).await.expect("it answers");
+    let (due, _) = store.due_intents(&[flow()], 1, NOW.plus(1)).await.expect("it answers");
     assert_eq!(due, [shop()], "the time is over");
     store.pause_connection(&shop(), None, None).await.expect("it is stored");
     assert_eq!(ids(&claim(&*store, 1).await), ids(&intents));
@@ -198,9 +243,9 @@ pub async fn overdue_calls_are_told(rig: &dyn StoreRig) {
     let store = rig.store().await;
     let intents = planned(&*store, 2).await;
     claim(&*store, 1).await;
-    let (due, overdue) = store.due_intents(10, NOW).await.expect("it answers");
+    let (due, overdue) = store.due_intents(&[flow()], 10, NOW).await.expect("it answers");
     assert_eq!((due, overdue.len()), (vec![shop()], 0));
-    let (_, overdue) = store.due_intents(10, DEADLINE).await.expect("it answers");
+    let (_, overdue) = store.due_intents(&[flow()], 10, DEADLINE).await.expect("it answers");
     assert_eq!(overdue, [(intents[0].link, intents[0].id)]);
 }
 
@@ -226,5 +271,5 @@ pub async fn due_links_move_on_by_a_minute(rig: &dyn StoreRig) {
 }
 
 async fn due(store: &dyn Store, now: Stamp, limit: usize) -> Vec<LinkId> {
-    store.due_links(limit, now).await.expect("it answers")
+    store.due_links(&[flow()], limit, now).await.expect("it answers")
 }

@@ -48,7 +48,7 @@ fn end(side: Side) -> End {
         filter: None,
         soft: None,
         options: BTreeMap::new(),
-        promise: Promise::default(),
+        promise: Promise { key_column: Some(column(side, "duet")), ..Promise::default() },
         columns: BTreeMap::new(),
     }
 }
@@ -63,7 +63,6 @@ pub(crate) fn policy() -> RecordPolicy {
         on_ambiguous: Ambiguous::Flag,
         initial: None,
         create_grace_us: 0,
-        revive: false,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::sides::Sides;
 use duet_core::agreed::Agreed;
 use duet_core::conflict::{Choice, Conflict, ConflictState, Resolution};
-use duet_core::facts::{Claim, Event, Facts, FlowState, Holder, OpenIntents, Parent};
+use duet_core::facts::{Claim, Event, Facts, FlowState, Holder, OpenIntents, Parent, Rival};
 use duet_core::id::{FlowName, IntentId, LinkId, RecordId};
 use duet_core::intent::{Intent, IntentState};
 use duet_core::link::{Link, Memory, Phase};
@@ -50,6 +50,7 @@ pub(crate) fn fresh(number: u128) -> Facts {
         marked: BTreeMap::new(),
         claims: Vec::new(),
         parents: Vec::new(),
+        rivals: Vec::new(),
         holders: Vec::new(),
         flow: FlowState { adopted: true, paused: false, deletes_held: false },
     }
@@ -140,6 +141,8 @@ pub(crate) struct World {
     joins: usize,
     /// Links of other flows that parent fields name.
     pub(crate) parents: Vec<Parent>,
+    /// Links that are to give a unique value up.
+    pub(crate) rivals: Vec<Rival>,
     /// Every value that was ever agreed or accounted for.
     pub(crate) agreed_ever: BTreeSet<Value>,
 }
@@ -158,6 +161,7 @@ impl World {
             writes: Vec::new(),
             joins: 0,
             parents: Vec::new(),
+            rivals: Vec::new(),
             agreed_ever: BTreeSet::new(),
         }
     }
@@ -210,6 +214,9 @@ impl World {
         facts.holders =
             needs.holders.iter().filter_map(|(side, record)| self.holder(*side, record)).collect();
         facts.parents.clone_from(&self.parents);
+        let asked =
+            |one: &&Rival| needs.rivals.contains(&(one.side, one.column.clone(), one.held.clone()));
+        facts.rivals = self.rivals.iter().filter(asked).cloned().collect();
         facts.marked = markers(events)
             .into_iter()
             .filter_map(|id| Some((id, self.closed.get(&id)?.clone())))
