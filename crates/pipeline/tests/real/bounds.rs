@@ -29,7 +29,7 @@ async fn links_are_woken_in_messages_of_one_batch_each() {
     let links: Vec<LinkId> = (0..5).map(|_| LinkId(System.id())).collect();
     rig.context.wake_links(&links).await;
     let mut changes = rig.hub.consume(Queue::Changes(0), 100).await.expect("it is up");
-    let mut woken = Vec::new();
+    let mut woken: Vec<Vec<LinkId>> = Vec::new();
     while woken.concat().len() < links.len() {
         for message in changes.next(10, Duration::from_secs(20)).await.expect("it is up") {
             let body = message.envelope.expect("ours").body;

@@ -7,7 +7,7 @@ use duet_core::intent::IntentState;
 use duet_core::side::Side;
 use duet_pipeline::{apply, reconcile, retry, sweep};
 use duet_ports::clock::Clock;
-use duet_ports::hub::{Consumer, Hub, Queue};
+use duet_ports::hub::{Consumer, Queue};
 use duet_ports::store::Store;
 use duet_testkit::memory_side::columns;
 
