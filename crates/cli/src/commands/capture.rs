@@ -6,6 +6,7 @@ use crate::args::CaptureCommand;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, table};
 use duet_core::id::ConnectionName;
+use duet_core::intent::IntentState;
 use duet_core::retry::{FailureClass, advice};
 use duet_core::side::Side;
 use duet_pipeline::context::Context;
@@ -108,7 +109,9 @@ fn failed(error: ConnectorError) -> Failure {
         | FailureClass::Restricted
         | FailureClass::UnknownOutcome
         | FailureClass::Unreachable
-        | FailureClass::Poison => told(Exit::Connection).hint(advice(&error.failure)),
+        | FailureClass::Poison => {
+            told(Exit::Connection).hint(advice(&error.failure, IntentState::Planned))
+        }
     };
     failure.because(error)
 }

@@ -149,9 +149,10 @@ impl Case<'_> {
     fn decide_again(&mut self, intent: &Intent, failure: &Failure, observed: Option<&Found>) {
         self.settle(intent, IntentState::Refused, Some(failure.clone()));
         let now = self.now.as_of;
+        let tried = self.tried(intent);
         let memory = &mut self.now.link.memory;
         memory.stale = memory.stale.saturating_add(1);
-        let wait = stale_wait_us(memory.stale, Tried::of(intent, now));
+        let wait = stale_wait_us(memory.stale, tried);
         *memory.not_before.get_mut(intent.side) = (wait > 0).then(|| now.plus(wait));
         match observed {
             Some(found) => self.seen(intent.side, &found.record, &found.observation),

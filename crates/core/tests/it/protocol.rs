@@ -9,9 +9,7 @@ use duet_core::facts::Event;
 use duet_core::id::{FieldName, RecordId};
 use duet_core::intent::{Found, Intent, IntentState, Op, Outcome, Receipt, WritePath};
 use duet_core::observation::Observation;
-use duet_core::retry::{
-    AGE_MAX_US, BACKOFF_MAX_US, BACKOFF_MIN_US, FailureClass, STALE_AT_ONCE,
-};
+use duet_core::retry::{AGE_MAX_US, BACKOFF_MAX_US, BACKOFF_MIN_US, FailureClass, STALE_AT_ONCE};
 use duet_core::side::Both;
 use duet_core::side::Side::{self, Left, Right};
 use duet_core::spec::{MergeKind, PathClass, Strategy};

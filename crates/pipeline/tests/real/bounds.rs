@@ -9,7 +9,7 @@ use duet_core::side::Side;
 use duet_pipeline::context::Options;
 use duet_ports::clock::{Entropy, System};
 use duet_ports::envelope::Body;
-use duet_ports::hub::{Hub, Queue};
+use duet_ports::hub::Queue;
 use duet_ports::store::CLAIMS_MAX;
 use duet_testkit::memory_side::columns;
 

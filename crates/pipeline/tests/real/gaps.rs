@@ -12,7 +12,7 @@ use duet_pipeline::detect::{Detection, source_name};
 use duet_pipeline::sync;
 use duet_ports::clock::Clock;
 use duet_ports::envelope::{Body, ChangeV1, Envelope, WhatV1};
-use duet_ports::hub::{Hub, Outgoing, Published, Queue};
+use duet_ports::hub::{Outgoing, Published, Queue};
 use duet_ports::inspect::{Inspect, SourceRow};
 use duet_ports::store::Store;
 use duet_testkit::memory_side::{Fault, Kind, ShiftedClock, columns};
