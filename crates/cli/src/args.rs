@@ -136,8 +136,12 @@ pub(crate) enum CaptureCommand {
     #[command(after_help = "Example:\n  duet capture install")]
     Install,
     /// Take away what install made; needs --yes
-    #[command(after_help = "Example:\n  duet capture remove --yes")]
+    #[command(after_help = "Examples:\n  duet capture remove --yes\n  \
+duet capture remove --flow customers --yes")]
     Remove {
+        /// Only that of this flow (default: all)
+        #[arg(long, value_name = "FLOW")]
+        flow: Vec<String>,
         /// Really remove: changes not read yet are lost to detection
         #[arg(long)]
         yes: bool,

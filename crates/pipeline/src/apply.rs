@@ -8,6 +8,7 @@ use crate::call::{Answered, call};
 use crate::context::{Connection, Context, Tally};
 use crate::decide::UNCONFIGURED_US;
 use crate::error::StageError;
+use crate::keyed::SET_ASIDE_US;
 use crate::pause::{Stage, concerns_connection};
 use duet_core::facts::Event;
 use duet_core::id::{ConnectionName, IntentId};
@@ -58,13 +59,20 @@ pub async fn claim(
     Ok(context.store.claim(name, limits.batch, now, deadline).await?)
 }
 
-/// The flow was taken out of the configuration: its calls are kept out of the others' way.
+/// The flow was taken out of the configuration, or its key changed: its calls are kept out of the
+/// others' way.
 async fn unconfigured(
     context: &Context,
     claimed: &Claimed,
 ) -> Result<Option<Aftermath>, StageError> {
-    tracing::warn!(flow = %claimed.flow, "calls of a flow that isn't configured are put off");
-    let due_at = context.clock.now().plus(UNCONFIGURED_US);
+    let put_off_us = if context.is_set_aside(&claimed.flow) {
+        tracing::debug!(flow = %claimed.flow, "calls of a flow whose key changed are put off");
+        SET_ASIDE_US
+    } else {
+        tracing::warn!(flow = %claimed.flow, "calls of a flow that isn't configured are put off");
+        UNCONFIGURED_US
+    };
+    let due_at = context.clock.now().plus(put_off_us);
     context.store.unclaim(&ids(claimed), due_at, None).await?;
     Ok(Some(Aftermath::default()))
 }

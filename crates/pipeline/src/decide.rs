@@ -213,7 +213,8 @@ async fn route<'a>(
     Ok(routed)
 }
 
-/// One case per link whose flow is configured; the others are moved out of the sweep's way.
+/// One case per link whose flow is configured; the others are moved out of the sweep's way, but for
+/// those of a flow that is set aside: they stay due.
 async fn cases(
     context: &Context,
     unit: &mut dyn Unit,
@@ -225,7 +226,9 @@ async fn cases(
     let mut strangers = Vec::new();
     for facts in facts {
         let Some(spec) = context.flow(&facts.link.flow) else {
-            strangers.push(facts.link.id);
+            if !context.is_set_aside(&facts.link.flow) {
+                strangers.push(facts.link.id);
+            }
             continue;
         };
         let jobs = routed.get(&facts.link.id).map_or(&[][..], Vec::as_slice);

@@ -4,6 +4,7 @@ use super::Ended;
 use crate::app::App;
 use crate::exit::Exit;
 use crate::signal;
+use duet_core::keyed::Rekeyed;
 use duet_pipeline::run;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(25);
 /// Runs it.
 pub(crate) async fn run(app: &App) -> Ended {
     let context = app.context().await?;
+    for rekeyed in context.rekeyed.values() {
+        tracing::error!(flow = %rekeyed.flow, "{rekeyed}; {}", Rekeyed::ADVICE);
+    }
     let running = run::start(&context);
     tracing::info!(process = %context.options.process, flows = context.flows.len(), "running");
     let exit = signal::stopped().await;
