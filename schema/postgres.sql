@@ -292,6 +292,10 @@ CREATE TABLE flows (
     deletes_held boolean NOT NULL,
     -- When this last changed.
     changed_at bigint NOT NULL,
+    -- The form of keyed_by.
+    keyed_form smallint,
+    -- Per side the connection, collection and key columns that its record ids belong to; null: not noted yet.
+    keyed_by json,
     PRIMARY KEY (name)
 );
 

@@ -5,6 +5,8 @@
 
 #[path = "commands/answers.rs"]
 mod answers;
+#[path = "commands/keyed.rs"]
+mod keyed;
 #[path = "commands/readme.rs"]
 mod readme;
 #[path = "faults/rig.rs"]

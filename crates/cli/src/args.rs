@@ -180,13 +180,17 @@ pub(crate) enum CaptureCommand {
     Install,
     /// Take away what install made; needs --yes
     #[command(after_help = "Examples:\n  duet capture remove --yes\n  \
+duet capture remove --flow customers --yes\n  \
 duet capture remove --unconfigured --yes     what renamed or removed flows left behind")]
     Remove {
+        /// Only that of this flow (default: all)
+        #[arg(long, value_name = "FLOW")]
+        flow: Vec<String>,
         /// Really remove: changes not read yet are lost to detection
         #[arg(long)]
         yes: bool,
         /// Only captures of flows that are not configured any more
-        #[arg(long)]
+        #[arg(long, conflicts_with = "flow")]
         unconfigured: bool,
     },
     /// What is installed, and how much waits to be read

@@ -1,5 +1,6 @@
 //! Exit codes that scripts can use (docs/reference/exit-codes.md), and what made a command end so.
 
+use duet_core::keyed::Rekeyed;
 use std::process::ExitCode;
 
 /// How a command ends.
@@ -14,7 +15,7 @@ pub(crate) enum Exit {
     Differences = 2,
     /// Done, but conflicts need a person.
     Conflicts = 3,
-    /// The configuration is invalid.
+    /// The configuration is invalid, or a flow's key isn't the one that its links hold.
     Config = 4,
     /// A connection, sign-in or permission problem.
     Connection = 5,
@@ -57,6 +58,12 @@ impl Failure {
     /// A failure with a sentence alone.
     pub(crate) fn new(exit: Exit, sentence: impl Into<String>) -> Failure {
         Failure { exit, sentence: sentence.into(), hint: None, source: None, passing: false }
+    }
+
+    /// Flows whose key changed since their links were made.
+    pub(crate) fn rekeyed<'a>(flows: impl Iterator<Item = &'a Rekeyed>) -> Failure {
+        let told: Vec<String> = flows.map(ToString::to_string).collect();
+        Failure::new(Exit::Config, told.join("\n")).hint(Rekeyed::ADVICE)
     }
 
     /// The same failure with a hint.

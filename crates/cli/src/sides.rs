@@ -43,8 +43,10 @@ fn salesforce(section: &ConnectionSection) -> Result<Salesforce, Vec<Wrong>> {
         .map_err(|error| vec![(String::new(), error.to_string())])
 }
 
-/// What a side said about one flow's collection.
-pub(crate) type Described = BTreeMap<FlowName, Both<Result<Description, ConnectorError>>>;
+/// What both sides said about one flow's collections.
+pub(crate) type Answers = Both<Result<Description, ConnectorError>>;
+/// The same for every flow.
+pub(crate) type Described = BTreeMap<FlowName, Answers>;
 
 impl Sides {
     /// Sets every connection up; nothing is sent yet. Settings that can't be used are told with

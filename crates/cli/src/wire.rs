@@ -5,29 +5,44 @@ use crate::app::App;
 use crate::env;
 use crate::exit::{Exit, Failure};
 use crate::report;
-use crate::sides::{Described, Sides, passes};
+use crate::sides::{Answers, Described, passes};
 use duet_config::FlowDraft;
 use duet_core::bind::{BindMistake, Rights, SideFacts, bind, refuse_shared_writes};
 use duet_core::id::FlowName;
-use duet_core::side::Side;
+use duet_core::keyed::{KeyedBy, Rekeyed};
+use duet_core::side::{Both, Side};
 use duet_core::spec::FlowSpec;
 use duet_hub::{RabbitHub, RabbitSettings};
 use duet_pipeline::context::{Connection, Context, Options, Tally};
+use duet_pipeline::keyed;
 use duet_pipeline::pause::Pauses;
 use duet_pipeline::run::topology;
-use duet_ports::clock::{Entropy, System};
+use duet_ports::clock::{Clock, Entropy, System};
 use duet_ports::connector::Description;
 use duet_ports::hub::{Hub, HubError};
+use duet_ports::store::Store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
+/// Flows whose key changed.
+type Changed = BTreeMap<FlowName, Rekeyed>;
+
 /// Everything the pipeline needs.
 pub(crate) async fn context(app: &App) -> Result<Arc<Context>, Failure> {
     let sides = app.sides()?;
-    let flows = bound(app, &sides).await?;
-    let store = app.store().await?;
+    let drafts: Vec<&FlowSpec> = app.project.flows.iter().map(|flow| &flow.spec).collect();
+    let described = sides.describe(&drafts).await;
+    // A flow whose key changed isn't bound: what its sides say of the new key would mislead.
+    let looked = look(app, &described).await;
+    let none = BTreeMap::new();
+    let mut flows = bound(app, described, looked.as_ref().map_or(&none, |(_, known)| known))?;
+    let (store, mut rekeyed) = looked?;
+    note_keys(store.as_ref(), &mut flows, &mut rekeyed).await?;
+    if flows.is_empty() && !rekeyed.is_empty() {
+        return Err(Failure::rekeyed(rekeyed.values()));
+    }
     let connections = sides
         .connectors
         .into_iter()
@@ -38,16 +53,13 @@ pub(crate) async fn context(app: &App) -> Result<Arc<Context>, Failure> {
         hub: hub(app)?,
         connections,
         flows,
+        rekeyed,
         clock: Arc::new(System),
         entropy: Arc::new(System),
         options: options(app),
         pauses: Pauses::default(),
         tally: Tally::default(),
     };
-    // Fails here, not in the middle: a database of another version.
-    for flow in context.flows.keys() {
-        context.store.flow_state(flow).await?;
-    }
     context.hub.declare(&topology(&context)).await.map_err(hub_failure)?;
     Ok(Arc::new(context))
 }
@@ -82,13 +94,51 @@ fn options(app: &App) -> Options {
     }
 }
 
+/// The state database, and the flows whose key changed.
+async fn look(app: &App, described: &Described) -> Result<(Arc<dyn Store>, Changed), Failure> {
+    let store = app.store().await?;
+    let mut rekeyed = Changed::new();
+    for draft in &app.project.flows {
+        let keys = keys(&draft.spec, described.get(&draft.spec.name));
+        let changed = keyed::look(store.as_ref(), &draft.spec.name, &keys).await?;
+        rekeyed.extend(changed.map(|changed| (draft.spec.name.clone(), changed)));
+    }
+    Ok((store, rekeyed))
+}
+
+/// What a flow's record ids are made of, as far as its sides answered.
+pub(crate) fn keys(draft: &FlowSpec, described: Option<&Answers>) -> Both<KeyedBy> {
+    Both::build(|side| {
+        let answer = described.and_then(|both| both.get(side).as_ref().ok());
+        KeyedBy::of(draft.ends.get(side), answer.map_or(&[], |told| told.key.as_slice()))
+    })
+}
+
+/// Notes what flows are keyed by, before anything of them is recorded.
+async fn note_keys(
+    store: &dyn Store,
+    flows: &mut BTreeMap<FlowName, Arc<FlowSpec>>,
+    rekeyed: &mut Changed,
+) -> Result<(), Failure> {
+    for (flow, spec) in flows.iter() {
+        let changed = keyed::note(store, flow, &keys(spec, None), System.now()).await?;
+        // Another process, with another configuration, was first.
+        rekeyed.extend(changed.map(|changed| (flow.clone(), changed)));
+    }
+    flows.retain(|flow, _| !rekeyed.contains_key(flow));
+    Ok(())
+}
+
 /// Flows bound to both sides, or every reason why not.
-async fn bound(app: &App, sides: &Sides) -> Result<BTreeMap<FlowName, Arc<FlowSpec>>, Failure> {
-    let drafts: Vec<&FlowSpec> = app.project.flows.iter().map(|flow| &flow.spec).collect();
-    let mut described = sides.describe(&drafts).await;
+fn bound(
+    app: &App,
+    mut described: Described,
+    rekeyed: &Changed,
+) -> Result<BTreeMap<FlowName, Arc<FlowSpec>>, Failure> {
+    let drafts = app.project.flows.iter().filter(|one| !rekeyed.contains_key(&one.spec.name));
     let mut flows = BTreeMap::new();
     let mut wrong = Vec::new();
-    for draft in &app.project.flows {
+    for draft in drafts {
         match bind_one(draft, &mut described)? {
             Ok(spec) => {
                 flows.insert(spec.name.clone(), Arc::new(spec));

@@ -18,6 +18,7 @@ pub mod id;
 pub mod image;
 pub mod intent;
 pub mod interval;
+pub mod keyed;
 pub mod link;
 pub mod mapping;
 pub mod matching;

@@ -4,6 +4,9 @@ use crate::Desk;
 use crate::error::DeskError;
 use duet_core::facts::FlowState;
 use duet_core::id::FlowName;
+use duet_core::keyed::{KeyedBy, Rekeyed};
+use duet_core::side::Both;
+use duet_core::spec::FlowSpec;
 use duet_ports::inspect::{ConnectionRow, DeadLetterRow, FlowCounts, ProcessRow, SourceRow};
 use serde::Serialize;
 
@@ -27,8 +30,11 @@ pub struct Status {
 pub struct FlowStatus {
     /// Its name.
     pub flow: FlowName,
-    /// `new`, `paused` or `running`.
+    /// `new`, `paused`, `running`, or `rekeyed`: set aside because its key changed.
     pub state: &'static str,
+    /// What changed about its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rekeyed: Option<Rekeyed>,
     /// Deletions are held by the brake.
     pub deletes_held: bool,
     /// Counts.
@@ -47,11 +53,8 @@ impl Desk {
     pub async fn status(&self) -> Result<Status, DeskError> {
         let now = self.clock.now();
         let mut flows = Vec::with_capacity(self.flows.len());
-        for flow in self.flows.keys() {
-            let state = self.store.flow_state(flow).await?;
-            let counts = self.store.counts(flow).await?;
-            let deletes_held = state.deletes_held;
-            flows.push(FlowStatus { flow: flow.clone(), state: word(state), deletes_held, counts });
+        for (flow, spec) in &self.flows {
+            flows.push(self.flow_status(flow, spec).await?);
         }
         let resting = |row: &ConnectionRow| row.paused_until.is_some_and(|until| until > now);
         // A scan whose process died goes on when another one opens the source.
@@ -69,8 +72,26 @@ impl Desk {
     }
 }
 
-fn word(state: FlowState) -> &'static str {
-    if !state.adopted {
+impl Desk {
+    async fn flow_status(&self, flow: &FlowName, spec: &FlowSpec) -> Result<FlowStatus, DeskError> {
+        let state = self.store.flow_state(flow).await?;
+        let keys = Both::build(|side| KeyedBy::of(spec.ends.get(side), &[]));
+        let noted = self.store.flow_keys(flow).await?;
+        let rekeyed = noted.and_then(|noted| Rekeyed::of(flow, &noted, &keys));
+        Ok(FlowStatus {
+            flow: flow.clone(),
+            state: word(state, rekeyed.is_some()),
+            rekeyed,
+            deletes_held: state.deletes_held,
+            counts: self.store.counts(flow).await?,
+        })
+    }
+}
+
+fn word(state: FlowState, rekeyed: bool) -> &'static str {
+    if rekeyed {
+        "rekeyed"
+    } else if !state.adopted {
         "new"
     } else if state.paused {
         "paused"

@@ -103,9 +103,13 @@ impl Adoption {
     /// Takes the flow's lease and makes sure that both detectors start from a position before now.
     ///
     /// # Errors
+    /// [`StageError::Rekeyed`] when the flow's links mean other records than the configuration.
     /// [`StageError::LeaseHeld`] when another adoption of the flow is at work, or another process is
     /// opening one of its sources and doesn't come to an end (exit code 75).
     pub async fn begin(context: &Context, flow: &FlowName) -> Result<Adoption, StageError> {
+        if let Some(rekeyed) = context.rekeyed.get(flow) {
+            return Err(StageError::Rekeyed { rekeyed: Box::new(rekeyed.clone()) });
+        }
         let spec = context
             .flow(flow)
             .map(Arc::clone)

@@ -3,6 +3,7 @@
 
 use crate::pause::Pauses;
 use duet_core::id::{ConnectionName, FlowName, LinkId};
+use duet_core::keyed::Rekeyed;
 use duet_core::side::{Both, Side};
 use duet_core::spec::FlowSpec;
 use duet_ports::clock::{Clock, Entropy};
@@ -72,6 +73,9 @@ pub struct Context {
     pub connections: BTreeMap<ConnectionName, Connection>,
     /// Flows by name.
     pub flows: BTreeMap<FlowName, Arc<FlowSpec>>,
+    /// Flows that are configured and set aside, because their links mean other records; they are
+    /// not among `flows`.
+    pub rekeyed: BTreeMap<FlowName, Rekeyed>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.

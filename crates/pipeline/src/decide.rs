@@ -230,7 +230,7 @@ async fn route<'a>(
     Ok(routed)
 }
 
-/// One case per link whose flow is configured; the others are left to processes that know theirs.
+/// One case per link whose flow is worked on here; the others are left to processes that know theirs.
 fn cases(
     context: &Context,
     facts: Vec<Facts>,

@@ -1,6 +1,7 @@
 //! How a stage fails: which port, and whether waiting helps.
 
 use duet_core::id::FlowName;
+use duet_core::keyed::Rekeyed;
 use duet_ports::connector::ConnectorError;
 use duet_ports::hub::HubError;
 use duet_ports::store::StoreError;
@@ -22,6 +23,12 @@ pub enum StageError {
     NoFlow {
         /// The flow.
         flow: FlowName,
+    },
+    /// The flow's key changed: its links mean other records than the configuration says.
+    #[error("{rekeyed}")]
+    Rekeyed {
+        /// What changed.
+        rekeyed: Box<Rekeyed>,
     },
     /// Someone else holds the lease: exit code 75.
     #[error("{name} is at work in another process; try again when it is done")]

@@ -15,6 +15,7 @@ pub mod detect;
 pub mod error;
 mod fill;
 pub mod join;
+pub mod keyed;
 pub mod pause;
 mod poison;
 mod presence;

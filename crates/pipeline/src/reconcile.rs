@@ -101,6 +101,10 @@ pub(crate) fn batch_of(context: &Context, deliveries: Vec<Delivery>) -> Batch {
 
 fn add_envelope(context: &Context, envelope: Envelope, batch: &mut Batch) {
     let numbered = envelope.number.is_some();
+    if envelope.number.as_ref().is_some_and(|number| context.is_left_to_its_source(number)) {
+        tracing::debug!("a message of a flow whose key changed is left to its source");
+        return;
+    }
     match envelope.body {
         Body::Changes { changes } => {
             let changes: Vec<Result<ChangeV1, DeadLetter>> =

@@ -12,8 +12,9 @@ use async_trait::async_trait;
 use duet_core::facts::{Claim, Facts, FlowState, Holder, Parent, Rival};
 use duet_core::id::{Column, ConnectionName, FlowName, IntentId, LinkId, RecordId};
 use duet_core::intent::{Intent, Op, WritePath};
+use duet_core::keyed::KeyedBy;
 use duet_core::retry::Failure;
-use duet_core::side::Side;
+use duet_core::side::{Both, Side};
 use duet_core::stamp::Stamp;
 use duet_core::value::Value;
 use duet_core::verdict::Verdict;
@@ -464,6 +465,25 @@ pub trait Store: crate::inspect::Inspect + Send + Sync {
     /// # Errors
     /// As of [`StoreError`].
     async fn set_adopted(&self, flow: &FlowName, now: Stamp) -> Result<(), StoreError>;
+
+    /// What the record ids of a flow's links are made of, as noted when its first record came in.
+    /// `None`: nothing is noted.
+    ///
+    /// # Errors
+    /// As of [`StoreError`].
+    async fn flow_keys(&self, flow: &FlowName) -> Result<Option<Both<KeyedBy>>, StoreError>;
+
+    /// Notes what the record ids of a flow's links are made of, and returns what is noted: what was
+    /// noted first stays, also when two processes note at once.
+    ///
+    /// # Errors
+    /// As of [`StoreError`].
+    async fn note_flow_keys(
+        &self,
+        flow: &FlowName,
+        keys: &Both<KeyedBy>,
+        now: Stamp,
+    ) -> Result<Both<KeyedBy>, StoreError>;
 
     /// Pauses a connection until a time (outage, throttling), or lifts it; with the reason shown by
     /// `status`. Paused connections are skipped by `claim` and `due_intents`.

@@ -2,6 +2,7 @@
 
 mod m0001_first;
 mod m0002_field_errors;
+mod m0003_flow_keys;
 
 use sea_orm_migration::prelude::{Alias, DynIden, IntoIden, MigrationTrait, MigratorTrait};
 
@@ -13,7 +14,11 @@ pub(crate) const TABLE: &str = "migrations";
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::First), Box::new(m0002_field_errors::FieldErrors)]
+        vec![
+            Box::new(m0001_first::First),
+            Box::new(m0002_field_errors::FieldErrors),
+            Box::new(m0003_flow_keys::FlowKeys),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

@@ -111,11 +111,15 @@ async fn adopt(
     Ok(survey)
 }
 
-/// The flows to adopt, parents first.
+fn configured(context: &Context) -> impl Iterator<Item = &FlowName> {
+    context.flows.keys().chain(context.rekeyed.keys())
+}
+
+/// The flows to adopt, parents first. None is, if the key of one of them changed.
 fn chosen(context: &Context, named: &[String]) -> Result<Vec<FlowName>, Failure> {
     for name in named {
-        if !context.flows.keys().any(|flow| flow.as_str() == name) {
-            let known: Vec<&str> = context.flows.keys().map(FlowName::as_str).collect();
+        if !configured(context).any(|flow| flow.as_str() == name) {
+            let known: Vec<&str> = configured(context).map(FlowName::as_str).collect();
             let sentence = format!("no flow named {name} is configured");
             let hint = format!("there are: {}", known.join(", "));
             return Err(Failure::new(Exit::Usage, sentence).hint(hint));
@@ -123,6 +127,10 @@ fn chosen(context: &Context, named: &[String]) -> Result<Vec<FlowName>, Failure>
     }
     let wanted =
         |flow: &FlowName| named.is_empty() || named.iter().any(|name| name == flow.as_str());
+    let mut rekeyed = context.rekeyed.values().filter(|changed| wanted(&changed.flow)).peekable();
+    if rekeyed.peek().is_some() {
+        return Err(Failure::rekeyed(rekeyed));
+    }
     let mut ordered = Vec::new();
     for flow in context.flows.keys() {
         visit(context, flow, &mut ordered, &mut Vec::new());

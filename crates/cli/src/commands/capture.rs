@@ -5,12 +5,17 @@ use crate::app::App;
 use crate::args::CaptureCommand;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, table};
+use crate::sides::Sides;
 use duet_core::id::ConnectionName;
 use duet_core::intent::IntentState;
+use duet_core::keyed::KeyedBy;
 use duet_core::retry::{FailureClass, advice};
-use duet_core::side::Side;
+use duet_core::side::{Both, Side};
+use duet_core::spec::FlowSpec;
 use duet_pipeline::context::Context;
-use duet_ports::connector::{Collection, ConnectorError};
+use duet_pipeline::keyed;
+use duet_ports::connector::{Collection, Connector, ConnectorError};
+use duet_ports::store::StoreError;
 use duet_sql::{CaptureStatus, Postgres};
 use serde_json::json;
 
@@ -24,13 +29,22 @@ pub(crate) async fn run(app: &App, command: &CaptureCommand) -> Ended {
             .hint("say --yes: changes that are not read yet are then found by `adopt` only"));
     }
     let sides = app.sides()?;
+    match command {
+        CaptureCommand::Install => refuse_rekeyed(app, &sides).await?,
+        CaptureCommand::Remove { flow, .. } => known(app, flow)?,
+        CaptureCommand::Status => {}
+    }
     let mut configured = Vec::new();
     for (name, database) in &sides.databases {
-        configured.extend(one(database, command, &collections(app, name)).await.map_err(failed)?);
+        let collections = collections(app, name, command);
+        configured.extend(one(database, command, &collections).await.map_err(failed)?);
     }
     let mut left_behind = Vec::new();
-    for (name, database) in &sides.databases {
-        let others = database.capture_others(&collections(app, name)).await.map_err(failed)?;
+    // Where the captures of some flows go, the others' are not looked at.
+    let named = matches!(command, CaptureCommand::Remove { flow, .. } if !flow.is_empty());
+    for (name, database) in sides.databases.iter().filter(|_| !named) {
+        let all = collections(app, name, &CaptureCommand::Status);
+        let others = database.capture_others(&all).await.map_err(failed)?;
         let others = left_by_nobody_else(others, &configured);
         if matches!(command, CaptureCommand::Remove { unconfigured: true, .. }) {
             database.capture_remove_others(&others).await.map_err(failed)?;
@@ -78,12 +92,59 @@ fn left_by_nobody_else(
     others
 }
 
-/// Every collection of a connection, once per flow and side.
-fn collections(app: &App, name: &ConnectionName) -> Vec<Collection> {
+/// Installing for another key would throw away what the capture holds for the one of the links.
+async fn refuse_rekeyed(app: &App, sides: &Sides) -> Result<(), Failure> {
+    let store = app.store().await?;
+    let mut rekeyed = Vec::new();
+    for draft in &app.project.flows {
+        let keys = keys(sides, &draft.spec).await;
+        match keyed::look(store.as_ref(), &draft.spec.name, &keys).await {
+            Ok(changed) => rekeyed.extend(changed),
+            // Nothing is noted yet.
+            Err(StoreError::NotMigrated { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if rekeyed.is_empty() { Ok(()) } else { Err(Failure::rekeyed(rekeyed.iter())) }
+}
+
+/// What a flow is keyed by; a database is asked for a key that the flow leaves to it.
+async fn keys(sides: &Sides, draft: &FlowSpec) -> Both<KeyedBy> {
+    let mut keys = Both::build(|side| KeyedBy::of(draft.ends.get(side), &[]));
+    for side in Side::BOTH {
+        let end = draft.ends.get(side);
+        let Some(database) = sides.databases.get(&end.connection) else { continue };
+        if end.key.is_empty()
+            && let Ok(told) = database.describe(&Context::collection(draft, side)).await
+        {
+            *keys.get_mut(side) = KeyedBy::of(end, &told.key);
+        }
+    }
+    keys
+}
+
+fn known(app: &App, named: &[String]) -> Result<(), Failure> {
+    let is_known = |name: &&String| {
+        app.project.flows.iter().any(|flow| flow.spec.name.as_str() == name.as_str())
+    };
+    match named.iter().find(|name| !is_known(name)) {
+        Some(name) => Err(Failure::new(Exit::Usage, format!("no flow named {name} is configured"))),
+        None => Ok(()),
+    }
+}
+
+/// Every collection of a connection that a command is about, once per flow and side.
+fn collections(app: &App, name: &ConnectionName, command: &CaptureCommand) -> Vec<Collection> {
+    let named: &[String] = match command {
+        CaptureCommand::Remove { flow, .. } => flow,
+        CaptureCommand::Install | CaptureCommand::Status => &[],
+    };
+    let wanted = |flow: &str| named.is_empty() || named.iter().any(|name| name == flow);
     let ends = app
         .project
         .flows
         .iter()
+        .filter(|flow| wanted(flow.spec.name.as_str()))
         .flat_map(|flow| Side::BOTH.into_iter().map(move |side| (&flow.spec, side)));
     ends.filter(|(spec, side)| spec.ends.get(*side).connection == *name)
         .map(|(spec, side)| Context::collection(spec, side))

@@ -6,17 +6,20 @@ use crate::args::{CheckArgs, Cli, Format};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, table};
 use crate::report;
-use crate::sides::Sides;
-use crate::wire::side_facts;
+use crate::sides::{Answers, Sides};
+use crate::wire::{keys, side_facts};
 use duet_config::{FlowDraft, Mistake};
 use duet_core::bind::{examine, refuse_shared_writes};
 use duet_core::id::FlowName;
+use duet_core::keyed::Rekeyed;
 use duet_core::side::{Both, Side};
 use duet_core::spec::{FlowSpec, PathClass};
 use duet_hub::{RabbitHub, RabbitSettings};
+use duet_pipeline::keyed;
 use duet_ports::clock::System;
 use duet_ports::connector::{ConnectorError, Description, Usage};
 use duet_ports::hub::{Hub, HubError, Queue};
+use duet_ports::store::Store;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -32,6 +35,8 @@ struct Findings {
     problems: Vec<Problem>,
     paths: Vec<PathRow>,
     connections: Vec<Reached>,
+    /// Flows whose key isn't the one that their links hold.
+    rekeyed: Vec<Rekeyed>,
 }
 
 /// A connection or permission that doesn't work, or a remark.
@@ -101,7 +106,7 @@ async fn online(
     findings: &mut Findings,
     located: &mut Vec<Mistake>,
 ) -> Result<(), Failure> {
-    state(app, findings).await;
+    let store = state(app, findings).await;
     hub(app, findings).await;
     let sides = app.sides()?;
     connections(&sides, findings).await;
@@ -110,6 +115,9 @@ async fn online(
     let mut bound = Vec::new();
     for draft in &app.project.flows {
         if let Some(both) = described.remove(&draft.spec.name) {
+            if is_rekeyed(store.as_deref(), draft, &both, findings).await? {
+                continue;
+            }
             bound.extend(flow(app, draft, both, findings, located));
         }
     }
@@ -118,20 +126,42 @@ async fn online(
     Ok(())
 }
 
-async fn state(app: &App, findings: &mut Findings) {
+/// Whether a flow's key changed since its links were made: what its sides say of the new key would
+/// mislead.
+async fn is_rekeyed(
+    store: Option<&dyn Store>,
+    draft: &FlowDraft,
+    both: &Answers,
+    findings: &mut Findings,
+) -> Result<bool, Failure> {
+    let Some(store) = store else { return Ok(false) };
+    let flow = &draft.spec.name;
+    let Some(rekeyed) = keyed::look(store, flow, &keys(&draft.spec, Some(both))).await? else {
+        return Ok(false);
+    };
+    let text = format!("{rekeyed}; {}", Rekeyed::ADVICE);
+    findings.problems.push(Problem { place: format!("flow {flow}"), fatal: true, text });
+    findings.rekeyed.push(rekeyed);
+    Ok(true)
+}
+
+/// The state database, if it answers.
+async fn state(app: &App, findings: &mut Findings) -> Option<Arc<dyn Store>> {
     let flow = app.project.flows.first().map(|flow| flow.spec.name.clone());
     let asked = async {
         let store = app.store().await?;
         if let Some(flow) = flow {
             store.flow_state(&flow).await?;
         }
-        Ok::<(), Failure>(())
+        Ok::<_, Failure>(store)
     };
     let answer = asked.await.map_err(|failure| match failure.hint {
         Some(hint) => format!("{}: {hint}", failure.sentence),
         None => failure.sentence,
     });
-    findings.reached("state database", answer);
+    let store = answer.as_ref().ok().cloned();
+    findings.reached("state database", answer.map(drop));
+    store
 }
 
 /// Asks for one queue: that makes none, and one that is missing is made by whoever needs it.
@@ -230,7 +260,7 @@ impl Findings {
 fn exit(findings: &Findings, located: &[Mistake], args: &CheckArgs) -> Exit {
     let warnings = located.iter().any(Mistake::is_warning)
         || findings.problems.iter().any(|problem| !problem.fatal);
-    if located.iter().any(|mistake| !mistake.is_warning()) {
+    if located.iter().any(|mistake| !mistake.is_warning()) || !findings.rekeyed.is_empty() {
         Exit::Config
     } else if findings.problems.iter().any(|problem| problem.fatal) {
         Exit::Connection

@@ -68,6 +68,7 @@ impl From<StageError> for Failure {
                 .hint("`duet check` tells more about connections and rights")
                 .because(error),
             StageError::NoFlow { .. } => Failure::new(Exit::Usage, error.to_string()),
+            StageError::Rekeyed { rekeyed } => Failure::rekeyed(std::iter::once(rekeyed.as_ref())),
             StageError::LeaseHeld { .. } => Failure::new(Exit::TryLater, error.to_string()),
         }
     }

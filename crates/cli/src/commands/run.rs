@@ -4,6 +4,7 @@ use super::Ended;
 use crate::app::App;
 use crate::exit::{Exit, Failure};
 use crate::signal;
+use duet_core::keyed::Rekeyed;
 use duet_pipeline::context::Context;
 use duet_pipeline::run;
 use std::sync::Arc;
@@ -22,6 +23,9 @@ pub(crate) async fn run(app: &App) -> Ended {
         context = context(app) => context?,
         exit = &mut stopped => return Ok(gracefully(exit)),
     };
+    for rekeyed in context.rekeyed.values() {
+        tracing::error!(flow = %rekeyed.flow, "{rekeyed}; {}", Rekeyed::ADVICE);
+    }
     let running = run::start(&context);
     tracing::info!(process = %context.options.process, flows = context.flows.len(), "running");
     let exit = stopped.await;

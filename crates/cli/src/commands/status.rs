@@ -4,6 +4,7 @@ use super::Ended;
 use crate::app::App;
 use crate::exit::Exit;
 use crate::output;
+use duet_core::keyed::Rekeyed;
 use duet_core::link::Phase;
 use duet_desk::status::{FlowStatus, Status};
 use duet_ports::inspect::FlowCounts;
@@ -33,6 +34,10 @@ fn text(status: &Status) -> String {
             "\n\nnew: {}\nchanges are recorded; nothing is decided until `duet adopt --yes`",
             new.join(", "),
         );
+    }
+    for rekeyed in status.flows.iter().filter_map(|flow| flow.rekeyed.as_ref()) {
+        let _ = write!(text, "\n\n{}", output::wrapped(&rekeyed.to_string(), 0));
+        let _ = write!(text, "\n  = help: {}", output::wrapped(Rekeyed::ADVICE, 10));
     }
     for source in status.sources.iter().filter(|source| source.scanning.is_some()) {
         let _ = write!(

@@ -4,10 +4,11 @@ use super::Ended;
 use super::status::{intents, kept_back};
 use crate::app::App;
 use crate::args::SyncArgs;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::signal;
 use duet_core::id::FlowName;
+use duet_core::keyed::Rekeyed;
 use duet_pipeline::context::Tally;
 use duet_pipeline::sync;
 use duet_ports::inspect::FlowCounts;
@@ -26,6 +27,8 @@ struct Account {
     dead_letters: u64,
     writes: Writes,
     flows: BTreeMap<FlowName, FlowCounts>,
+    /// Flows that were left alone because their key changed.
+    rekeyed: Vec<Rekeyed>,
 }
 
 /// Calls that write, and how many of them landed.
@@ -53,10 +56,12 @@ pub(crate) async fn run(app: &App, args: &SyncArgs) -> Ended {
     .await?;
     waiting.abort();
     progress.finish_and_clear();
-    let account = account(&context.tally, flows);
+    let rekeyed = context.rekeyed.values().cloned().collect();
+    let account = account(&context.tally, flows, rekeyed);
     output::result(app.format, "sync", &account, || text(&account))?;
     match asked.get() {
         Some(stopped) => Err(signal::interrupted(*stopped, "the next pass goes on from here")),
+        None if !account.rekeyed.is_empty() => Err(Failure::rekeyed(account.rekeyed.iter())),
         None => Ok(exit(&account, args)),
     }
 }
@@ -67,7 +72,7 @@ async fn ask(asked: Arc<OnceLock<Exit>>) {
     let _ = asked.set(exit);
 }
 
-fn account(tally: &Tally, flows: BTreeMap<FlowName, FlowCounts>) -> Account {
+fn account(tally: &Tally, flows: BTreeMap<FlowName, FlowCounts>, rekeyed: Vec<Rekeyed>) -> Account {
     let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
     Account {
         read: get(&tally.read),
@@ -81,6 +86,7 @@ fn account(tally: &Tally, flows: BTreeMap<FlowName, FlowCounts>) -> Account {
             landed_right: get(&tally.landed.right),
         },
         flows,
+        rekeyed,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod field_errors;
 mod index;
+mod keyed;
 mod late_parents;
 mod laws;
 mod matching;

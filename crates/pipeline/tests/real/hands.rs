@@ -18,7 +18,7 @@ const ROUNDS_MAX: usize = 200;
 
 /// Everything that a process holds open.
 pub(crate) struct Hands {
-    context: Arc<Context>,
+    pub(crate) context: Arc<Context>,
     pub(crate) detections: Vec<Detection>,
     pub(crate) consumer: Box<dyn Consumer>,
 }

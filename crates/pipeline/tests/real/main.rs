@@ -9,6 +9,7 @@ mod flowing;
 mod flows;
 mod gaps;
 mod hands;
+mod keyed;
 mod looping;
 mod parents;
 mod passing;

@@ -9,6 +9,7 @@ use duet_core::conflict::{Choice, Conflict, Resolution};
 use duet_core::facts::FlowState;
 use duet_core::id::{FlowName, LinkId, RecordId};
 use duet_core::intent::{Intent, Op};
+use duet_core::keyed::Rekeyed;
 use duet_core::link::{Link, Phase};
 use duet_core::side::{Both, Side};
 use duet_core::spec::FlowSpec;
@@ -34,6 +35,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// What a test wants.
 pub(crate) struct Wanted {
     pub(crate) flows: Vec<FlowSpec>,
+    pub(crate) rekeyed: BTreeMap<FlowName, Rekeyed>,
     pub(crate) promises: Both<Promises>,
     pub(crate) options: Options,
     pub(crate) adopted: bool,
@@ -50,6 +52,7 @@ impl Default for Wanted {
     fn default() -> Self {
         Wanted {
             flows: vec![things()],
+            rekeyed: BTreeMap::new(),
             promises: Both::default(),
             options: Options {
                 partitions: 1,
@@ -321,6 +324,7 @@ fn context(
         hub: hub.clone(),
         connections,
         flows,
+        rekeyed: wanted.rekeyed.clone(),
         clock: clock.clone(),
         entropy: Arc::new(System),
         options: wanted.options.clone(),

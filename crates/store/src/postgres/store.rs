@@ -4,11 +4,13 @@ use super::Postgres;
 use super::error::fault;
 use super::facts::flow_state;
 use super::unit::PostgresUnit;
-use crate::stored::checked;
+use crate::stored::{FORM, checked, from_json, to_json};
 use async_trait::async_trait;
 use duet_core::facts::FlowState;
 use duet_core::id::{ConnectionName, FlowName, IntentId, LinkId};
+use duet_core::keyed::KeyedBy;
 use duet_core::retry::Failure;
+use duet_core::side::Both;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::Position;
 use duet_ports::store::{Claimed, Lease, Most, Store, StoreError, Unit};
@@ -30,6 +32,17 @@ const SET_ADOPTED: &str = "
 INSERT INTO flows (name, adopted, paused, deletes_held, changed_at)
 VALUES ($1, true, false, false, $2)
 ON CONFLICT (name) DO UPDATE SET adopted = true, changed_at = excluded.changed_at";
+
+const FLOW_KEYS: &str =
+    "SELECT keyed_form, keyed_by::text FROM flows WHERE name = $1 AND keyed_by IS NOT NULL";
+
+/// What is noted stays.
+const NOTE_FLOW_KEYS: &str = "
+INSERT INTO flows AS f (name, adopted, paused, deletes_held, changed_at, keyed_form, keyed_by)
+VALUES ($1, false, false, false, $2, $3, $4::json)
+ON CONFLICT (name) DO UPDATE SET keyed_form = coalesce(f.keyed_form, excluded.keyed_form),
+    keyed_by = coalesce(f.keyed_by, excluded.keyed_by)
+RETURNING keyed_form, keyed_by::text";
 
 const PAUSE: &str = "
 INSERT INTO connections (name, paused_until, reason) VALUES ($1, $2, $3)
@@ -170,6 +183,29 @@ impl Store for Postgres {
         Ok(())
     }
 
+    async fn flow_keys(&self, flow: &FlowName) -> Result<Option<Both<KeyedBy>>, StoreError> {
+        self.ready().await?;
+        let row = sqlx::query_as(FLOW_KEYS).bind(flow.as_str()).fetch_optional(&self.pool).await;
+        row.map_err(fault("read a flow's keys"))?.map(flow_keys).transpose()
+    }
+
+    async fn note_flow_keys(
+        &self,
+        flow: &FlowName,
+        keys: &Both<KeyedBy>,
+        now: Stamp,
+    ) -> Result<Both<KeyedBy>, StoreError> {
+        self.ready().await?;
+        let noted = sqlx::query_as(NOTE_FLOW_KEYS)
+            .bind(checked("flow", flow.as_str())?)
+            .bind(now.0)
+            .bind(FORM)
+            .bind(to_json("flow keys", keys)?)
+            .fetch_one(&self.pool)
+            .await;
+        flow_keys(noted.map_err(fault("note a flow's keys"))?)
+    }
+
     async fn pause_connection(
         &self,
         connection: &ConnectionName,
@@ -186,4 +222,8 @@ impl Store for Postgres {
             .map_err(fault("pause a connection"))?;
         Ok(())
     }
+}
+
+fn flow_keys((form, keys): (i16, String)) -> Result<Both<KeyedBy>, StoreError> {
+    from_json("flow keys", form, &keys)
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use duet_core::facts::FlowState;
 use duet_core::id::FlowName;
+use duet_core::keyed::KeyedBy;
+use duet_core::side::Both;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::Position;
 use duet_ports::envelope::Numbered;
@@ -243,6 +245,36 @@ pub async fn adopting_leaves_a_pause(rig: &dyn StoreRig) {
     assert_eq!(store.flow_state(&flow()).await.expect("it answers"), adopted);
     let fresh = FlowState { adopted: true, ..FlowState::default() };
     assert_eq!(store.flow_state(&other).await.expect("it answers"), fresh);
+}
+
+/// What a flow's links are keyed by is noted once, also by two at once, and nothing else changes it.
+pub async fn the_first_noted_keys_stay(rig: &dyn StoreRig) {
+    let (store, other) = (rig.store().await, rig.store().await);
+    let keys = |column: &str| {
+        Both::build(|side| KeyedBy {
+            connection: side.as_str().into(),
+            collection: "things".to_owned(),
+            key: vec![column.into(), "part".into()],
+        })
+    };
+    let flow = flow();
+    assert_eq!(store.flow_keys(&flow).await.expect("it answers"), None);
+    let (a, b) = (keys("a"), keys("b"));
+    let (one, two) =
+        tokio::join!(store.note_flow_keys(&flow, &a, NOW), other.note_flow_keys(&flow, &b, NOW));
+    let first = one.expect("it is noted");
+    assert!(first == a || first == b, "{first:?}");
+    assert_eq!(two.expect("it is noted"), first, "both see the same");
+    assert_eq!(store.flow_state(&flow).await.expect("it answers"), FlowState::default());
+    let adopted = FlowState { adopted: true, ..FlowState::default() };
+    store.set_flow_state(&flow, adopted, NOW).await.expect("it is stored");
+    assert_eq!(store.note_flow_keys(&flow, &keys("c"), NOW).await.expect("it answers"), first);
+    assert_eq!(store.flow_keys(&flow).await.expect("it answers"), Some(first));
+    assert_eq!(store.flow_state(&flow).await.expect("it answers"), adopted);
+    let late = FlowName::from("adopted before");
+    store.set_flow_state(&late, adopted, NOW).await.expect("it is stored");
+    assert_eq!(store.flow_keys(&late).await.expect("it answers"), None);
+    assert_eq!(store.note_flow_keys(&late, &b, NOW).await.expect("it is noted"), b);
 }
 
 /// Without its schema a store says so; migrating at once by two is harmless, and twice too.
