@@ -432,7 +432,7 @@ mod tests {
             vec![Batch { jobs: vec![job(2)], attempts, numbers: vec![number], dead: vec![] }];
         put_off(Batch::of(vec![job(1)]), &mut rest);
         let left = Batch { attempts: vec![attempt(2)], ..Batch::of(vec![job(2)]) };
-        assert_eq!(rest, [left.clone()]);
+        assert_eq!(rest, std::slice::from_ref(&left));
         let last = Batch { attempts: vec![attempt(2), attempt(3)], ..left };
         let mut rest = Vec::new();
         put_off(last, &mut rest);
