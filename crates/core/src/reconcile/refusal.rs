@@ -36,7 +36,7 @@ impl Case<'_> {
     }
 
     /// P7: a unique value stays taken. Whoever holds it may be about to give it up: then it is
-    /// waited for, or, where it waits for ours in turn, ours is given up first. Else a person helps.
+    /// waited for, or, where it waits for ours in turn, ours is given up first. Else a person.
     fn value_taken(&mut self, intent: &Intent, failure: &Failure) {
         let side = intent.side;
         let rivals = || self.rivals_of(intent, failure);
