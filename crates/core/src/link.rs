@@ -101,6 +101,13 @@ pub struct Memory {
     /// Calls that fail and are tried again, and since when: a long streak is a person's matter.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failing: Vec<Failing>,
+    /// Per side, the place of the last key change among the side's versions: older observations
+    /// under the present id are another record's, and that key change isn't followed twice.
+    #[serde(skip_serializing_if = "is_nowhere")]
+    pub keyed_at: Both<Option<i64>>,
+    /// Per side, the id that another record took while this link's was there, as far as known.
+    #[serde(skip_serializing_if = "is_nowhere")]
+    pub displaced: Both<Option<Displaced>>,
     /// The values kept back (rows F8, P4), as told to the store; by field, in the flow's order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub field_errors: Vec<FieldError>,
@@ -110,7 +117,7 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-fn is_nowhere(both: &Both<Option<Stamp>>) -> bool {
+fn is_nowhere<T>(both: &Both<Option<T>>) -> bool {
     both.left.is_none() && both.right.is_none()
 }
 
@@ -123,6 +130,16 @@ pub struct Failing {
     pub since: Stamp,
     /// When the last one did.
     pub last: Stamp,
+}
+
+/// An id that was taken from a link by another record's key change, before anything told what
+/// became of its own record: that record's own key change, or its deletion, is waited for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Displaced {
+    /// The id.
+    pub record: RecordId,
+    /// Since when the link is without it.
+    pub since: Stamp,
 }
 
 /// A parent's record that a link waits for.

@@ -169,15 +169,15 @@ fn sides_time(context: &Context, change: &ChangeV1) -> Stamp {
 
 /// A change as a job, at the present time of its side.
 #[must_use]
-fn job_of_change(change: ChangeV1, now: Stamp) -> Job {
+pub fn job_of_change(change: ChangeV1, now: Stamp) -> Job {
     let ChangeV1 { flow, side, record, what } = change;
     let (event, marker, cause) = match what {
         WhatV1::Seen(observation) => {
             let marker = observation.marker;
             (Event::Seen { side, record: record.clone(), observation }, marker, seen(side))
         }
-        WhatV1::KeyChanged { old } => {
-            let event = Event::KeyChanged { side, old: old.clone(), new: record };
+        WhatV1::KeyChanged { old, order } => {
+            let event = Event::KeyChanged { side, old: old.clone(), new: record, order };
             let address = Address { flow, side, record: old, marker: None };
             return Job { target: Target::Record(address), event, cause: "key changed" };
         }

@@ -17,6 +17,7 @@ mod poison;
 mod positions;
 mod protocol;
 mod recovery;
+mod rekeying;
 mod rig;
 mod sharing;
 mod strangers;
