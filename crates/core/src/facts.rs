@@ -132,6 +132,17 @@ pub enum Event {
         old: RecordId,
         /// After.
         new: RecordId,
+        /// Its place among the versions of that side, where the source tells: what was seen of
+        /// the new id before was another record's.
+        #[serde(default)]
+        order: Option<i64>,
+    },
+    /// The key of another link's record changed onto this link's id.
+    KeyTaken {
+        /// The side.
+        side: Side,
+        /// The id, which is the other's from now on.
+        record: RecordId,
     },
     /// A side answered an intent.
     Received(Box<Receipt>),

@@ -95,6 +95,13 @@ pub struct Memory {
     /// Writes refused one after another because the record had moved on; a backoff grows with it.
     #[serde(skip_serializing_if = "is_zero")]
     pub stale: u32,
+    /// Per side, the place of the last key change among the side's versions: older observations
+    /// under the present id are another record's, and that key change isn't followed twice.
+    #[serde(skip_serializing_if = "is_nowhere")]
+    pub keyed_at: Both<Option<i64>>,
+    /// Per side, the id that another record took while this link's was there, as far as known.
+    #[serde(skip_serializing_if = "is_nowhere")]
+    pub displaced: Both<Option<Displaced>>,
     /// The values kept back (rows F8, P4), as told to the store; by field, in the flow's order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub field_errors: Vec<FieldError>,
@@ -102,6 +109,20 @@ pub struct Memory {
 
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+fn is_nowhere<T>(both: &Both<Option<T>>) -> bool {
+    both.left.is_none() && both.right.is_none()
+}
+
+/// An id that was taken from a link by another record's key change, before anything told what
+/// became of its own record: that record's own key change, or its deletion, is waited for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Displaced {
+    /// The id.
+    pub record: RecordId,
+    /// Since when the link is without it.
+    pub since: Stamp,
 }
 
 /// A parent's record that a link waits for.

@@ -1,7 +1,8 @@
 //! What goes into one deciding transaction, and what comes out of it.
 
 use duet_core::facts::Event;
-use duet_core::id::{ConnectionName, FlowName, IntentId, LinkId};
+use duet_core::id::{ConnectionName, FlowName, IntentId, LinkId, RecordId};
+use duet_core::side::Side;
 use duet_ports::envelope::Numbered;
 use duet_ports::store::{Address, Attempt, DeadLetter};
 use std::collections::BTreeSet;
@@ -37,6 +38,18 @@ impl Job {
     #[must_use]
     pub fn overdue(link: LinkId, intent: IntentId) -> Job {
         Job { target: Target::Link(link), event: Event::Overdue(intent), cause: "no answer" }
+    }
+
+    /// The records that the job names.
+    fn names(&self) -> Vec<(FlowName, Side, RecordId)> {
+        let Target::Record(Address { flow, side, record, .. }) = &self.target else {
+            return Vec::new();
+        };
+        let mut names = vec![(flow.clone(), *side, record.clone())];
+        if let Event::KeyChanged { new, .. } = &self.event {
+            names.push((flow.clone(), *side, new.clone()));
+        }
+        names
     }
 
     /// The flow that the job names, if it names one.
@@ -76,6 +89,28 @@ impl Batch {
             && self.numbers.is_empty()
             && self.dead.is_empty()
             && self.attempts.is_empty()
+    }
+
+    /// The batch in parts that are decided one after the other: a job that names an id of a key
+    /// change before it is about another link once that change is stored. What the batch settles
+    /// stays with the last part.
+    #[must_use]
+    pub fn apart(mut self) -> Vec<Batch> {
+        let mut parts: Vec<Vec<Job>> = vec![Vec::new()];
+        let mut moved: BTreeSet<(FlowName, Side, RecordId)> = BTreeSet::new();
+        for job in std::mem::take(&mut self.jobs) {
+            let names = job.names();
+            if names.iter().any(|name| moved.contains(name)) {
+                parts.push(Vec::new());
+                moved.clear();
+            }
+            if matches!(job.event, Event::KeyChanged { .. }) {
+                moved.extend(names);
+            }
+            parts.last_mut().expect("begun with one").push(job);
+        }
+        self.jobs = parts.pop().expect("begun with one");
+        parts.into_iter().map(Batch::of).chain([self]).collect()
     }
 
     /// Splits off the second half of the jobs; what the batch settles stays with the later half,
@@ -120,8 +155,6 @@ impl Aftermath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use duet_core::id::RecordId;
-    use duet_core::side::Side;
 
     fn job(record: &str) -> Job {
         let (flow, record) = (FlowName::from("things"), RecordId::from(record));
@@ -148,6 +181,36 @@ mod tests {
         assert_eq!(first, Batch::of(vec![job("a")]));
         assert_eq!(later.jobs, [job("b"), job("c")]);
         assert_eq!((&later.numbers, &later.dead), (&whole.numbers, &whole.dead));
+    }
+
+    #[test]
+    fn what_names_an_id_that_changed_hands_comes_after_it() {
+        let renamed = |old: &str, new: &str| {
+            let (old, new) = (RecordId::from(old), RecordId::from(new));
+            let event = Event::KeyChanged { side: Side::Left, old, new, order: None };
+            let Event::KeyChanged { old, .. } = &event else { unreachable!("made just above") };
+            Job { event: event.clone(), ..job(old.as_str()) }
+        };
+        let whole = Batch {
+            jobs: vec![
+                job("a"),
+                renamed("a", "b"),
+                job("c"),
+                renamed("c", "d"),
+                renamed("e", "a"),
+                job("b"),
+                job("a"),
+            ],
+            ..full(&[])
+        };
+        let parts = whole.clone().apart();
+        let lengths: Vec<usize> = parts.iter().map(|part| part.jobs.len()).collect();
+        assert_eq!(lengths, [4, 2, 1]);
+        let jobs: Vec<Job> = parts.iter().flat_map(|part| part.jobs.clone()).collect();
+        assert_eq!(jobs, whole.jobs, "in their order");
+        assert!(parts[..2].iter().all(|part| part.numbers.is_empty() && part.dead.is_empty()));
+        assert_eq!((&parts[2].numbers, &parts[2].dead), (&whole.numbers, &whole.dead));
+        assert_eq!(full(&[]).apart(), [full(&[])]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::batch::{Aftermath, Batch, Job, Target};
 use crate::context::Context;
 use crate::fill::{Case, fill};
 use crate::poison::carries;
+use crate::rekey::{self, Routed};
 use crate::unanswered;
 use duet_core::facts::Facts;
 use duet_core::id::{IntentId, LinkId};
@@ -49,7 +50,8 @@ pub async fn step(context: &Context, batch: Batch) -> Result<Aftermath, StoreErr
 
 async fn commit(context: &Context, batch: Batch) -> Result<Aftermath, StoreError> {
     let mut aftermath = Aftermath::default();
-    let mut rest = vec![batch];
+    let mut rest = batch.apart();
+    rest.reverse();
     while let Some(batch) = rest.pop() {
         match tries(context, &batch).await {
             Ok(done) => aftermath.add(done),
@@ -148,8 +150,10 @@ async fn gather(
     jobs: &[Job],
     now: Stamp,
 ) -> Result<Vec<Case>, StoreError> {
-    let routed = route(context, unit, jobs, now).await?;
-    let links: Vec<LinkId> = routed.keys().copied().collect();
+    let mut routed = route(context, unit, jobs, now).await?;
+    let mut links: BTreeSet<LinkId> = routed.keys().copied().collect();
+    links.extend(rekey::around(unit, jobs).await?);
+    let links: Vec<LinkId> = links.into_iter().collect();
     if links.is_empty() {
         return Ok(Vec::new());
     }
@@ -170,19 +174,20 @@ async fn gather(
         })
         .collect();
     let facts = unit.load(&locked, &markers, now).await?;
-    cases(context, unit, facts, &routed, now).await
+    rekey::assign(&mut routed, &facts);
+    cases(context, unit, facts, routed, now).await
 }
 
-fn is_routed(job: &&Job) -> bool {
+fn is_routed(job: &Job) -> bool {
     matches!(job.target, Target::Record(_))
 }
 
-async fn route<'a>(
+async fn route(
     context: &Context,
     unit: &mut dyn Unit,
-    jobs: &'a [Job],
+    jobs: &[Job],
     now: Stamp,
-) -> Result<BTreeMap<LinkId, Vec<&'a Job>>, StoreError> {
+) -> Result<Routed, StoreError> {
     let addresses: Vec<Address> = jobs
         .iter()
         .filter_map(|job| match &job.target {
@@ -200,14 +205,14 @@ async fn route<'a>(
         unit.ensure(&addresses, &fresh, now).await?
     };
     let by_address: BTreeMap<&Address, LinkId> = addresses.iter().zip(links).collect();
-    let mut routed: BTreeMap<LinkId, Vec<&Job>> = BTreeMap::new();
+    let mut routed = Routed::new();
     for job in jobs {
         let link = match &job.target {
             Target::Link(link) => Some(*link),
             Target::Record(address) => by_address.get(address).copied(),
         };
         if let Some(link) = link {
-            routed.entry(link).or_default().push(job);
+            routed.entry(link).or_default().push(job.clone());
         }
     }
     Ok(routed)
@@ -219,7 +224,7 @@ async fn cases(
     context: &Context,
     unit: &mut dyn Unit,
     facts: Vec<Facts>,
-    routed: &BTreeMap<LinkId, Vec<&Job>>,
+    mut routed: Routed,
     now: Stamp,
 ) -> Result<Vec<Case>, StoreError> {
     let mut cases = Vec::with_capacity(facts.len());
@@ -231,14 +236,17 @@ async fn cases(
             }
             continue;
         };
-        let jobs = routed.get(&facts.link.id).map_or(&[][..], Vec::as_slice);
+        // A link that was only looked at beside a key change stays as it is.
+        let Some(jobs) = routed.remove(&facts.link.id).filter(|jobs| !jobs.is_empty()) else {
+            continue;
+        };
         if let Some(job) = jobs.iter().find(|job| !points_here(job, &facts)) {
             tracing::debug!(cause = job.cause, "a record moved to another link; routed again");
             return Err(StoreError::StaleLink { link: facts.link.id });
         }
         cases.push(Case {
-            events: jobs.iter().map(|job| job.event.clone()).collect(),
             causes: jobs.iter().map(|job| job.cause).collect(),
+            events: jobs.into_iter().map(|job| job.event).collect(),
             spec: Arc::clone(spec),
             facts,
         });

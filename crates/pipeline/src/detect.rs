@@ -8,11 +8,11 @@ use crate::batch::Batch;
 use crate::context::{Context, Tally};
 use crate::error::StageError;
 use crate::settled::Ledger;
-use duet_core::id::FlowName;
+use duet_core::id::{FlowName, RecordId};
 use duet_core::side::Side;
 use duet_core::spec::FlowSpec;
 use duet_ports::connector::{Detected, Detector, Position, Reading};
-use duet_ports::envelope::{Body, ChangeV1, ENVELOPE_VERSION, Envelope, Numbered};
+use duet_ports::envelope::{Body, ChangeV1, ENVELOPE_VERSION, Envelope, Numbered, WhatV1};
 use duet_ports::hub::{BODY_LIMIT_BYTES, Depth, Outgoing, Published, Queue};
 use duet_ports::partition::partition;
 use duet_ports::store::{DeadLetter, Lease, StoreError};
@@ -54,6 +54,12 @@ pub struct Detection {
     ledger: Ledger,
     /// Positions that are settled and that the source doesn't know of yet.
     owed: Vec<Position>,
+    /// Numbers of a reading with key changes: after the first one, up to the last. They leave when
+    /// everything before is settled, and nothing is read until they are, because ids mean other
+    /// records before and after, and partitions keep no order among each other.
+    turn: Option<(i64, i64)>,
+    /// A reading was put off meanwhile.
+    put_off: bool,
     /// What the source could not tell, being found by a scan: until then no position is stored.
     gap: Option<Gap>,
     spec: Arc<FlowSpec>,
@@ -89,6 +95,8 @@ impl Detection {
                 detector,
                 ledger: Ledger::default(),
                 owed: Vec::new(),
+                turn: None,
+                put_off: false,
                 gap,
                 spec: Arc::clone(spec),
             })),
@@ -160,7 +168,7 @@ impl Detection {
         self.publish_again(context).await?;
         let mut progress = Progress { settled, ..Progress::default() };
         let room = context.options.unsettled_max.saturating_sub(self.ledger.unsettled());
-        if read && room > 0 {
+        if room > 0 && self.may_read(read) {
             let reading = self.detector.detect(READ).await?;
             progress.read = reading.changes.len();
             progress.more = reading.more;
@@ -171,6 +179,14 @@ impl Detection {
         progress.scanning = self.close_gap(context).await?;
         progress.unsettled = self.ledger.unsettled();
         Ok(progress)
+    }
+
+    /// Whether to read now: not before key changes that were read are settled.
+    fn may_read(&mut self, asked: bool) -> bool {
+        let settled = self.ledger.settled_up_to();
+        self.turn.take_if(|(_, last)| *last <= settled);
+        self.put_off |= asked;
+        self.turn.is_none() && std::mem::take(&mut self.put_off)
     }
 
     async fn renew(&mut self, context: &Context) -> Result<(), StageError> {
@@ -230,15 +246,19 @@ impl Detection {
     /// Numbers a reading's changes, some to a message, by partition.
     fn take(&mut self, context: &Context, reading: Reading) {
         let Some(position) = reading.position else { return };
+        let moves = reading.changes.iter().any(|one| matches!(one.what, WhatV1::KeyChanged { .. }));
+        let before = self.ledger.last();
         self.number_all(context, reading.changes);
+        self.turn = moves.then(|| (before, self.ledger.last()));
         self.ledger.read(position);
     }
 
     fn number_all(&mut self, context: &Context, changes: Vec<Detected>) {
         let mut by_partition: BTreeMap<u32, Vec<Box<RawValue>>> = BTreeMap::new();
+        let homes = homes(&changes);
         for change in changes {
-            let number =
-                partition(&self.flow, self.side, &change.record, context.options.partitions);
+            let home = homes.get(&change.record).unwrap_or(&change.record);
+            let number = partition(&self.flow, self.side, home, context.options.partitions);
             by_partition.entry(number).or_default().push(self.encode(change));
         }
         for (partition, changes) in by_partition {
@@ -272,9 +292,12 @@ impl Detection {
         let now = context.clock.now();
         let age = i64::try_from(context.options.resend_after.as_micros()).unwrap_or(i64::MAX);
         let empty = empty_queues(context, self.ledger.silent(now, age)).await?;
-        let numbers = self.ledger.to_send(now, age, |partition, number| {
+        let mut numbers = self.ledger.to_send(now, age, |partition, number| {
             empty.contains(&partition) || self.ledger.overtaken(partition, number)
         });
+        let settled = self.ledger.settled_up_to();
+        let waits = self.turn.filter(|(before, _)| *before > settled);
+        numbers.retain(|number| waits.is_none_or(|(before, _)| *number <= before));
         if numbers.is_empty() {
             return Ok(());
         }
@@ -314,6 +337,21 @@ impl Detection {
         let numbers = envelope.number.iter().cloned().collect();
         Some(Batch { numbers, dead, ..Batch::default() })
     }
+}
+
+/// Ids that key changes tie together, each with the one whose partition they share: what one key
+/// change leaves, the next one takes, so they are decided in the order in which they were told.
+fn homes(changes: &[Detected]) -> BTreeMap<RecordId, RecordId> {
+    let mut homes: BTreeMap<RecordId, RecordId> = BTreeMap::new();
+    for change in changes {
+        let WhatV1::KeyChanged { old, .. } = &change.what else { continue };
+        let home = homes.get(&change.record).unwrap_or(&change.record).clone();
+        let other = homes.get(old).unwrap_or(old).clone();
+        homes.values_mut().filter(|one| **one == other).for_each(|one| *one = home.clone());
+        homes.insert(old.clone(), home.clone());
+        homes.insert(change.record.clone(), home);
+    }
+    homes
 }
 
 /// Changes of one partition, some to a message, no message longer than the hub carries unless it
@@ -399,6 +437,26 @@ mod tests {
 
     fn change(length: usize) -> Box<RawValue> {
         RawValue::from_string(format!("\"{}\"", "x".repeat(length))).expect("JSON")
+    }
+
+    #[test]
+    fn ids_that_change_hands_share_a_partition() {
+        let renamed = |old: &str, new: &str| {
+            let what = WhatV1::KeyChanged { old: old.into(), order: None };
+            Detected { record: new.into(), what }
+        };
+        let lost = |record: &str| Detected { record: record.into(), what: WhatV1::Gap };
+        let homes = homes(&[
+            lost("x"),
+            renamed("a", "t"),
+            renamed("b", "a"),
+            renamed("t", "b"),
+            renamed("c", "d"),
+        ]);
+        let home = |id: &str| homes.get(&RecordId::from(id));
+        assert_eq!(home("c"), Some(&"d".into()), "alone: that of the new id, as ever");
+        assert!(["a", "t"].into_iter().all(|id| home(id) == home("b") && home(id).is_some()));
+        assert!(home("x").is_none() && home("a") != home("c"));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod pause;
 mod poison;
 mod presence;
 pub mod reconcile;
+mod rekey;
 mod rest;
 pub mod retry;
 pub mod rouse;

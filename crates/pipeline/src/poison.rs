@@ -61,7 +61,7 @@ pub(crate) fn given_up(batch: Batch) -> Batch {
 /// found out by reading.
 pub(crate) fn carries(event: &Event) -> bool {
     match event {
-        Event::Seen { .. } | Event::KeyChanged { .. } => true,
+        Event::Seen { .. } | Event::KeyChanged { .. } | Event::KeyTaken { .. } => true,
         Event::Received(_) | Event::Overdue(_) | Event::Due => false,
     }
 }

@@ -146,8 +146,8 @@ pub fn job_of_change(change: ChangeV1, now: Stamp) -> Job {
             let marker = observation.marker;
             (Event::Seen { side, record: record.clone(), observation }, marker, seen(side))
         }
-        WhatV1::KeyChanged { old } => {
-            let event = Event::KeyChanged { side, old: old.clone(), new: record };
+        WhatV1::KeyChanged { old, order } => {
+            let event = Event::KeyChanged { side, old: old.clone(), new: record, order };
             let address = Address { flow, side, record: old, marker: None };
             return Job { target: Target::Record(address), event, cause: "key changed" };
         }

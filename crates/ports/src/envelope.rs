@@ -101,6 +101,10 @@ pub enum WhatV1 {
     KeyChanged {
         /// The key before.
         old: RecordId,
+        /// Its place among the versions of the side's records, where the source has one: every
+        /// version seen under the new key from then on is at least this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<i64>,
     },
     /// The source lost events about it: it must be read.
     Gap,

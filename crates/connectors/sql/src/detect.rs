@@ -2,7 +2,7 @@
 //! them, in one snapshot. Settled changes are deleted; the others are read again after a start.
 
 use crate::announce::Announcements;
-use crate::fold::{Change, Folded, Happened, Traces, fold};
+use crate::fold::{Change, Folded, Happened, Moved, Traces, fold};
 use crate::frontier::Frontier;
 use crate::postgres::Postgres;
 use crate::read;
@@ -10,7 +10,7 @@ use crate::record::Row;
 use crate::sql::{Shape, changes};
 use async_trait::async_trait;
 use duet_core::id::RecordId;
-use duet_core::observation::{ActorClass, Deletion, Observation, Presence, Source};
+use duet_core::observation::{ActorClass, Deletion, Observation, Presence, Source, Version};
 use duet_core::retry::FailureClass;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::{
@@ -194,15 +194,13 @@ impl Outbox {
         mut folded: Folded,
         read_at: Stamp,
     ) -> Result<Vec<Detected>, sqlx::Error> {
-        let renamed = std::mem::take(&mut folded.renamed);
+        let moved = std::mem::take(&mut folded.moved);
         let records = folded.records();
         let ids: Vec<RecordId> = records.iter().map(|(record, _)| record.clone()).collect();
         let rows = read::by_key(connection, shape, &self.collection, &ids).await?;
         let mut rows: HashMap<RecordId, Row> =
             rows.into_iter().map(|row| (row.record.clone(), row)).collect();
-        let renamed = renamed
-            .into_iter()
-            .map(|(old, record)| Detected { record, what: WhatV1::KeyChanged { old } });
+        let moved = moved.into_iter().map(|one| told(one, read_at));
         let seen = records.into_iter().map(|(record, traces)| {
             let observation = match rows.remove(&record) {
                 Some(row) => self.observe(row, shape, traces, read_at),
@@ -210,7 +208,7 @@ impl Outbox {
             };
             Detected { record, what: WhatV1::Seen(Box::new(observation)) }
         });
-        Ok(renamed.chain(seen).collect())
+        Ok(moved.chain(seen).collect())
     }
 
     fn observe(&self, row: Row, shape: &Shape, traces: Traces, read_at: Stamp) -> Observation {
@@ -288,6 +286,24 @@ impl Outbox {
 
     fn foreign(&self) -> ConnectorError {
         self.side.refuse(FailureClass::Poison, "position", "not a position of this source")
+    }
+}
+
+fn told(moved: Moved, read_at: Stamp) -> Detected {
+    match moved {
+        Moved::Renamed { old, new, seq } => {
+            Detected { record: new, what: WhatV1::KeyChanged { old, order: Some(seq) } }
+        }
+        Moved::Deleted { key, seq } => {
+            let seen = Observation {
+                presence: Presence::Deleted(Deletion::Hard),
+                version: Some(Version { order: Some(seq), token: seq.to_string() }),
+                read_at,
+                source: Source::Event,
+                ..Observation::default()
+            };
+            Detected { record: key, what: WhatV1::Seen(Box::new(seen)) }
+        }
     }
 }
 

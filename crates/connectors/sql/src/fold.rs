@@ -51,11 +51,20 @@ pub(crate) struct Traces {
     last: i64,
 }
 
+/// What must be told of ids before the records are: these mean other records afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// A row got another key.
+    Renamed { old: RecordId, new: RecordId, seq: i64 },
+    /// A row was deleted, and another one got its key afterwards.
+    Deleted { key: RecordId, seq: i64 },
+}
+
 /// What to tell about a list of changes.
 #[derive(Debug, Default)]
 pub(crate) struct Folded {
-    /// Key changes in order: before, after.
-    pub(crate) renamed: Vec<(RecordId, RecordId)>,
+    /// In order.
+    pub(crate) moved: Vec<Moved>,
     traces: BTreeMap<RecordId, Traces>,
     /// How many of the changes are covered.
     pub(crate) covered: usize,
@@ -74,7 +83,7 @@ impl Folded {
 pub(crate) fn fold(changes: &[Change], limit: usize) -> Folded {
     let mut folded = Folded::default();
     for change in changes {
-        let full = folded.renamed.len() + folded.traces.len() >= limit.max(1);
+        let full = folded.moved.len() + folded.traces.len() >= limit.max(1);
         if full || change.op == Happened::Truncated {
             break;
         }
@@ -88,8 +97,11 @@ fn add(folded: &mut Folded, change: &Change) {
     let Some(key) = change.key.clone() else { return };
     let mut traces = folded.traces.remove(&key).unwrap_or_default();
     if let (Happened::Renamed, Some(old)) = (change.op, change.old_key.clone()) {
+        if traces.deleted {
+            folded.moved.push(Moved::Deleted { key: key.clone(), seq: traces.last });
+        }
         traces = folded.traces.remove(&old).unwrap_or_default();
-        folded.renamed.push((old, key.clone()));
+        folded.moved.push(Moved::Renamed { old, new: key.clone(), seq: change.seq });
     }
     if change.op == Happened::Inserted {
         traces = Traces::default();
@@ -144,10 +156,30 @@ mod tests {
             ],
             10,
         );
-        let renamed: Vec<_> =
-            folded.renamed.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
-        assert_eq!(renamed, [("a", "b"), ("b", "c")]);
+        assert_eq!(folded.moved, [renamed("a", "b", 2), renamed("b", "c", 4)]);
         assert_eq!(names(folded), ["a", "c"]);
+    }
+
+    fn renamed(old: &str, new: &str, seq: i64) -> Moved {
+        Moved::Renamed { old: old.into(), new: new.into(), seq }
+    }
+
+    #[test]
+    fn a_deletion_is_told_before_another_row_takes_the_key() {
+        let deleted = |key: &str, seq| Moved::Deleted { key: key.into(), seq };
+        let folded = fold(
+            &[
+                change(1, Happened::Deleted, "5", None),
+                change(2, Happened::Renamed, "5", Some("7")),
+                change(3, Happened::Deleted, "5", None),
+                change(4, Happened::Renamed, "5", Some("8")),
+            ],
+            10,
+        );
+        let expected =
+            [deleted("5", 1), renamed("7", "5", 2), deleted("5", 3), renamed("8", "5", 4)];
+        assert_eq!(folded.moved, expected);
+        assert_eq!(names(folded), ["5"]);
     }
 
     #[test]

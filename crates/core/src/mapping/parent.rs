@@ -26,9 +26,11 @@ pub(super) fn get(
     parents: &[Parent],
 ) -> Result<Value, MapFailure> {
     let Some(record) = record(place, native)? else { return Ok(Value::Null) };
-    let found = parents
-        .iter()
-        .find(|parent| parent.flow == *place.flow && holds(parent, place.side, &record));
+    let known = || parents.iter().filter(|parent| parent.flow == *place.flow);
+    // Who holds an id comes before who held it once.
+    let found = known()
+        .find(|parent| parent.record.get(place.side).as_ref() == Some(&record))
+        .or_else(|| known().find(|parent| held(parent, place.side, &record)));
     match found {
         Some(parent) => Ok(Value::Link(parent.link)),
         None => {
@@ -91,9 +93,8 @@ fn settled(place: &Place<'_>, native: &Value) -> Option<Vec<Value>> {
     )
 }
 
-fn holds(parent: &Parent, side: Side, record: &RecordId) -> bool {
-    parent.record.get(side).as_ref() == Some(record)
-        || parent.aliases.iter().any(|alias| alias.side == side && alias.record == *record)
+fn held(parent: &Parent, side: Side, record: &RecordId) -> bool {
+    parent.aliases.iter().any(|alias| alias.side == side && alias.record == *record)
 }
 
 fn record_of(place: &Place<'_>, link: LinkId, parents: &[Parent]) -> Result<RecordId, MapFailure> {

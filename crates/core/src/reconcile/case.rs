@@ -117,7 +117,10 @@ impl<'a> Case<'a> {
     pub(super) fn take_in(&mut self, event: &Event) {
         match event {
             Event::Seen { side, record, observation } => self.seen(*side, record, observation),
-            Event::KeyChanged { side, old, new } => self.key_changed(*side, old, new),
+            Event::KeyChanged { side, old, new, order } => {
+                self.key_changed(*side, old, new, *order);
+            }
+            Event::KeyTaken { side, record } => self.key_taken(*side, record),
             Event::Received(receipt) => self.received(receipt),
             Event::Overdue(intent) => self.overdue(*intent),
             Event::Due => {}

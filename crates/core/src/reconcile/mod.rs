@@ -1,7 +1,7 @@
 //! The decision: facts and events of one link in, a verdict out. Total and deterministic.
 //!
-//! The parts, in the order in which they run: `seen` joins observations, `receive` settles intents,
-//! `recover` settles what nobody answered, then the tables: `record` (3.1) with `matching` (3.6),
+//! The parts, in the order in which they run: `seen` joins observations, `rekey` follows key changes,
+//! `receive` settles intents, `recover` settles what nobody answered, then the tables: `record` (3.1) with `matching` (3.6),
 //! `delete`, `scope`, `relink` (3.8), and `fields` (3.2a) with `first` (3.2b), `strategy`, `hold`
 //! (3.5) and `parents` (3.7); `plan` makes at most one call per side, `finish` the verdict.
 //!
@@ -29,6 +29,7 @@ mod receive;
 mod record;
 mod recover;
 mod refusal;
+mod rekey;
 mod relink;
 mod resolve;
 mod scope;
@@ -37,6 +38,7 @@ mod strategy;
 mod union;
 
 pub use need::{Needs, markers, needs};
+pub use rekey::{is_followed, waits_for_key_change};
 pub use union::join;
 
 use crate::facts::{Event, Facts};

@@ -69,7 +69,7 @@ pub fn markers(events: &[Event]) -> Vec<IntentId> {
             Event::Overdue(intent) => {
                 all.insert(*intent);
             }
-            Event::KeyChanged { .. } | Event::Due => {}
+            Event::KeyChanged { .. } | Event::KeyTaken { .. } | Event::Due => {}
         }
     }
     all.into_iter().collect()
@@ -103,7 +103,10 @@ impl Gathered {
                 self.observation(spec, *side, observation);
             }
             Event::Received(receipt) => self.receipt(facts, spec, receipt),
-            Event::KeyChanged { .. } | Event::Overdue(_) | Event::Due => {}
+            Event::KeyChanged { side, new, .. } => {
+                self.holders.insert((*side, new.clone()));
+            }
+            Event::KeyTaken { .. } | Event::Overdue(_) | Event::Due => {}
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) enum Stand {
 impl Case<'_> {
     pub(super) fn judge(&mut self) {
         self.tend_conflicts();
-        if self.settle_first() {
+        if self.waits_for_its_key() || self.settle_first() {
             return;
         }
         for _ in 0..PASSES {

@@ -35,6 +35,10 @@ impl Case<'_> {
         for side in Side::BOTH {
             self.confirm_by_marker(side);
             let Some(open) = self.under_way(side).cloned() else { continue };
+            // Its record has another id by now, and only its key change tells which.
+            if self.now.link.memory.displaced.get(side).is_some() && self.record(side).is_none() {
+                continue;
+            }
             if open.state == IntentState::Sent && !*self.proof.get(side) {
                 continue;
             }

@@ -51,11 +51,7 @@ impl Case<'_> {
     /// S1: the surviving record has no link: this one follows it and compares as after an update.
     fn follow_winner(&mut self, side: Side, winner: RecordId) -> bool {
         self.repoint(side, winner);
-        if let Some(seen) = self.now.seen.get_mut(side) {
-            seen.presence = Presence::Unknown;
-            seen.version = None;
-            seen.unread_since = None;
-        }
+        self.forget_seen(side);
         self.ask(side, self.now.as_of);
         self.effects.push(Effect::WakeChildren(side));
         self.still("S1", "merged: the link follows the surviving record")

@@ -1,6 +1,6 @@
-//! Events about records: seen on a side, key changed; late calls recognised by their marker.
+//! Events about records: seen on a side; late calls recognised by their marker.
 //!
-//! Not here: answers of our own calls (`receive`).
+//! Not here: answers of our own calls (`receive`), key changes (`rekey`).
 
 use super::case::Case;
 use super::joining::{Joined, join};
@@ -16,7 +16,7 @@ impl Case<'_> {
         if let Some(marker) = seen.marker {
             self.late_call(side, marker, record);
         }
-        if !self.routed(side, record, seen) {
+        if !self.routed(side, record, seen) || self.is_before_its_key(side, seen) {
             return;
         }
         self.join_seen(side, seen);
@@ -101,22 +101,6 @@ impl Case<'_> {
         }
         self.account_written(&late);
         *self.readback.get_mut(side) = true;
-    }
-
-    /// A record's key changed on its own side: the link stays, the old id becomes an alias.
-    pub(super) fn key_changed(&mut self, side: Side, old: &RecordId, new: &RecordId) {
-        let known = self.record(side).cloned();
-        if known.as_ref() == Some(new) {
-            return;
-        }
-        if known.as_ref() == Some(old) || known.is_none() {
-            self.repoint(side, new.clone());
-            let alias = Alias { side, record: old.clone() };
-            if known.is_none() && !self.now.link.aliases.contains(&alias) {
-                self.now.link.aliases.push(alias);
-            }
-            self.effects.push(Effect::WakeChildren(side));
-        }
     }
 
     /// Gives the link another record on a side; the former id becomes an alias.

@@ -9,6 +9,7 @@ mod matching;
 mod parents;
 mod protocol;
 mod records;
+mod rekeying;
 mod retry;
 mod reviews;
 mod steps;

@@ -289,7 +289,7 @@ fn a_key_that_changes_keeps_its_link() {
     let (old, new) = (RecordId::from("C1"), RecordId::from("C2"));
     let row = world.sides.rows.right.remove(&old).expect("the row");
     world.sides.rows.right.insert(new.clone(), row);
-    let event = Event::KeyChanged { side: Right, old: old.clone(), new: new.clone() };
+    let event = Event::KeyChanged { side: Right, old: old.clone(), new: new.clone(), order: None };
     let verdict = world.decide(link_id(1), &[event]);
     assert!(verdict.effects.contains(&Effect::WakeChildren(Right)));
     world.sides.edit(Right, "C2", &[("name", text("Acme Ltd"))]);
@@ -312,7 +312,7 @@ fn a_read_of_a_former_key_says_nothing_about_the_record() {
     let read = world.send(link_id(1), Right, false).expect("a read is out");
     let row = world.sides.rows.right.remove(&old).expect("the row");
     world.sides.rows.right.insert(new.clone(), row);
-    let event = Event::KeyChanged { side: Right, old, new: new.clone() };
+    let event = Event::KeyChanged { side: Right, old, new: new.clone(), order: None };
     world.decide(link_id(1), &[event]);
     let receipt = world.sides.call(&read);
     assert!(matches!(&receipt.outcome, Outcome::Read(seen) if seen.presence != Presence::Present));

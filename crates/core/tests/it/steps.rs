@@ -228,7 +228,7 @@ fn decide_conflict(then: &Then, facts: &mut Facts) {
 
 fn rekey(then: &Then, place: usize, facts: &Facts, side: Side) -> Option<Event> {
     let old = facts.link.record.get(side).clone().filter(|_| then.rekeyed.contains(&side))?;
-    Some(Event::KeyChanged { side, old, new: other_key(place, side) })
+    Some(Event::KeyChanged { side, old, new: other_key(place, side), order: None })
 }
 
 fn other_key(place: usize, side: Side) -> RecordId {

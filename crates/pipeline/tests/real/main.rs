@@ -15,5 +15,6 @@ mod poison;
 mod positions;
 mod protocol;
 mod recovery;
+mod rekeying;
 mod rig;
 mod sharing;

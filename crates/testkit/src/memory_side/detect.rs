@@ -46,7 +46,9 @@ impl MemoryDetector {
                 let seen = table.observe(&self.collection, &entry.record, at, Source::Event);
                 WhatV1::Seen(Box::new(seen.observation))
             }
-            Happened::KeyChanged { old } => WhatV1::KeyChanged { old: old.clone() },
+            Happened::KeyChanged { old, order } => {
+                WhatV1::KeyChanged { old: old.clone(), order: Some(*order) }
+            }
             Happened::Lost => WhatV1::Gap,
         };
         Detected { record: entry.record.clone(), what }
@@ -69,9 +71,10 @@ impl Detector for MemoryDetector {
             let name = self.side.shared.name.clone();
             return Err(ConnectorError::lost_position(name, "it was thrown away"));
         }
-        let entries = table.journal.iter().skip(self.read).take(limit);
-        let changes: Vec<Detected> = entries.map(|entry| self.detected(table, entry)).collect();
-        let read = self.read + changes.len();
+        let entries: Vec<&Entry> = table.journal.iter().skip(self.read).take(limit).collect();
+        let read = self.read + entries.len();
+        let told = entries.iter().filter(|entry| !table.moved_on(entry));
+        let changes: Vec<Detected> = told.map(|entry| self.detected(table, entry)).collect();
         let more = read < table.journal.len();
         drop(state);
         let position = (read > self.read).then(|| Position(read.to_string()));

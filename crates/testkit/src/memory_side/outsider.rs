@@ -66,8 +66,32 @@ impl MemorySide {
             (row.version, row.changed_at) = (version, now);
             row.image.insert("id".into(), Value::text(new));
             table.rows.insert(id.clone(), row);
-            table.note(&id, Happened::KeyChanged { old });
+            table.note(&id, Happened::KeyChanged { old, order: version });
             table.note(&id, Happened::Touched);
+        });
+    }
+
+    /// Somebody exchanges the ids of two records, in one statement.
+    ///
+    /// # Panics
+    /// When one of them isn't there.
+    pub fn exchange(&self, table: &str, one: &str, other: &str) {
+        let ids = [RecordId::from(one), RecordId::from(other)];
+        self.change(table, |state, now, _| {
+            let rows = state.tables.make(table);
+            let taken: Vec<Row> = ids.iter().filter_map(|id| rows.rows.remove(id)).collect();
+            let [first, second] = taken.try_into().expect("the test exchanges what is there");
+            for (mut row, place) in [(first, 1), (second, 0)] {
+                let (old, id) = (ids[1 - place].clone(), ids[place].clone());
+                let version = state.tables.version(now, 0);
+                (row.version, row.changed_at) = (version, now);
+                row.image.insert("id".into(), Value::text(id.as_str()));
+                let rows = state.tables.make(table);
+                rows.rows.insert(id.clone(), row);
+                rows.note(&id, Happened::KeyChanged { old, order: version });
+            }
+            let rows = state.tables.make(table);
+            ids.iter().for_each(|id| rows.note(id, Happened::Touched));
         });
     }
 

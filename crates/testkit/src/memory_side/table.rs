@@ -34,7 +34,7 @@ pub(super) struct Entry {
 #[derive(Clone, Debug)]
 pub(super) enum Happened {
     Touched,
-    KeyChanged { old: RecordId },
+    KeyChanged { old: RecordId, order: i64 },
     Lost,
 }
 
@@ -89,6 +89,18 @@ impl Table {
 
     pub(super) fn note(&mut self, record: &RecordId, what: Happened) {
         self.journal.push(Entry { record: record.clone(), what });
+    }
+
+    /// Whether the record that an entry tells of has another id by now, and nothing has this one:
+    /// it is told under the other.
+    pub(super) fn moved_on(&self, entry: &Entry) -> bool {
+        let renamed = |one: &Entry| match &one.what {
+            Happened::KeyChanged { old, .. } => *old == entry.record,
+            Happened::Touched | Happened::Lost => false,
+        };
+        matches!(entry.what, Happened::Touched)
+            && !self.rows.contains_key(&entry.record)
+            && self.journal.iter().any(renamed)
     }
 
     /// The present record that holds this.

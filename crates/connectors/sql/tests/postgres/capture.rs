@@ -1,9 +1,9 @@
 //! Installing, removing and telling about the capture; what it sees, on tables of all kinds.
 
-use crate::rig::{Shop, changes, collection, connect, drain, image, seen, settle};
-use duet_core::id::{Column, RecordId};
+use crate::rig::{Shop, changes, collection, connect, drain, image, renamed_from, seen, settle};
+use duet_core::id::Column;
 use duet_core::intent::Outcome;
-use duet_core::observation::{Deletion, Presence};
+use duet_core::observation::{Deletion, Observation, Presence};
 use duet_core::retry::FailureClass;
 use duet_core::side::Side;
 use duet_core::stamp::Stamp;
@@ -282,11 +282,66 @@ async fn a_key_change_is_told_before_the_record_under_its_new_key() {
     shop.run("UPDATE t SET id = 'b' WHERE id = 'a'").await;
     let told = changes(&mut *detector).await;
     assert_eq!(told[0].record.as_str(), "b");
-    assert_eq!(told[0].what, WhatV1::KeyChanged { old: RecordId::from("a") });
+    assert_eq!(told[0].what, renamed_from("a", &told[1]));
     assert_eq!(told[1].record.as_str(), "b");
     assert!(matches!(&told[1].what, WhatV1::Seen(seen) if seen.presence == Presence::Present));
     assert_eq!(told.len(), 2);
     assert_eq!(shop.read("a").await.presence, Presence::Deleted(Deletion::Hard));
+}
+
+#[tokio::test]
+async fn a_key_of_a_deleted_row_is_told_as_given_up_first() {
+    let shop = Shop::captured("CREATE TABLE t (id int PRIMARY KEY, a text)", "t").await;
+    shop.run("INSERT INTO t VALUES (5, 'five'), (7, 'seven')").await;
+    let mut detector = shop.detector().await;
+    let readings = drain(&mut *detector).await;
+    settle(&mut *detector, &readings).await;
+    shop.run("DELETE FROM t WHERE id = 5; UPDATE t SET id = 5 WHERE id = 7").await;
+    let told = changes(&mut *detector).await;
+    assert_eq!(told.len(), 3, "{told:?}");
+    let WhatV1::Seen(gone) = &told[0].what else { panic!("{told:?}") };
+    assert_eq!(
+        (told[0].record.as_str(), &gone.presence),
+        ("5", &Presence::Deleted(Deletion::Hard))
+    );
+    assert_eq!(told[1].what, renamed_from("7", &told[2]));
+    let order = |seen: &Observation| seen.version.clone().and_then(|version| version.order);
+    let WhatV1::Seen(now) = &told[2].what else { panic!("{told:?}") };
+    assert!(order(gone) < order(now), "the deletion is older than what is there now");
+    assert_eq!(now.image.get("a"), Some(&Value::text("seven")));
+}
+
+#[tokio::test]
+async fn exchanged_keys_are_told_in_order_and_rows_are_newer_than_their_key_changes() {
+    let shop = Shop::captured(
+        "CREATE TABLE t (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, a text)",
+        "t",
+    )
+    .await;
+    shop.run("INSERT INTO t VALUES (1, 'one'), (2, 'two')").await;
+    let mut detector = shop.detector().await;
+    let readings = drain(&mut *detector).await;
+    settle(&mut *detector, &readings).await;
+    shop.run("UPDATE t SET id = 3 - id").await;
+    shop.run("UPDATE t SET id = 9 WHERE id = 1; UPDATE t SET id = 1 WHERE id = 2").await;
+    let (mut moved, mut latest) = (Vec::new(), None);
+    for change in changes(&mut *detector).await {
+        match change.what {
+            WhatV1::KeyChanged { old, order } => {
+                assert!(order > latest, "each after the one before");
+                latest = order;
+                moved.push(format!("{old}-{}", change.record));
+            }
+            WhatV1::Seen(seen) => {
+                let expected = if change.record.as_str() == "1" { "one" } else { "two" };
+                assert_eq!(seen.image.get("a"), Some(&Value::text(expected)));
+                let order = seen.version.and_then(|version| version.order);
+                assert!(order.is_some() && (change.record.as_str() == "9" || order == latest));
+            }
+            WhatV1::Gap => panic!("nothing is lost"),
+        }
+    }
+    assert_eq!(moved.join(" "), "1-2 2-1 1-9 2-1");
 }
 
 #[tokio::test]

@@ -186,6 +186,14 @@ pub(crate) async fn changes(detector: &mut dyn Detector) -> Vec<Detected> {
     drain(detector).await.into_iter().flat_map(|reading| reading.changes).collect()
 }
 
+/// A key change from this id, placed where the record is seen afterwards.
+pub(crate) fn renamed_from(old: &str, seen: &Detected) -> WhatV1 {
+    let WhatV1::Seen(seen) = &seen.what else { panic!("it is seen after its key change") };
+    let order = seen.version.as_ref().and_then(|version| version.order);
+    assert!(order.is_some(), "rows have versions");
+    WhatV1::KeyChanged { old: old.into(), order }
+}
+
 /// Everything that is waiting, by record; the last one counts.
 pub(crate) async fn seen(detector: &mut dyn Detector) -> BTreeMap<String, Observation> {
     let changes = changes(detector).await.into_iter();
