@@ -12,10 +12,12 @@ use crate::poison::carries;
 use crate::rekey::{self, Routed};
 use crate::unanswered;
 use duet_core::facts::{Event, Facts};
-use duet_core::id::{IntentId, LinkId};
+use duet_core::id::{FlowName, IntentId, LinkId, RecordId};
 use duet_core::intent::IntentState;
 use duet_core::link::{Link, Phase};
+use duet_core::observation::Presence;
 use duet_core::reconcile;
+use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_core::verdict::{Effect, Verdict};
 use duet_ports::store::{Address, Attempt, DeadLetter, Decided, StoreError, Unit};
@@ -59,7 +61,10 @@ async fn commit(
     rest.reverse();
     while let Some(batch) = rest.pop() {
         match tries(context, &batch).await {
-            Ok(done) => aftermath.add(done),
+            Ok((done, again)) => {
+                aftermath.add(done);
+                rest.extend(again);
+            }
             Err(error @ StoreError::Unreachable { .. }) => return Err(error),
             Err(error @ StoreError::NotMigrated { .. }) => return Err(error),
             Err(_) if batch.jobs.len() > 1 => {
@@ -134,7 +139,10 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-async fn tries(context: &Context, batch: &Batch) -> Result<Aftermath, StoreError> {
+/// What came of a batch, and what of it has to be decided again before its messages are settled.
+type Done = (Aftermath, Option<Batch>);
+
+async fn tries(context: &Context, batch: &Batch) -> Result<Done, StoreError> {
     let mut tried = 0;
     loop {
         tried += 1;
@@ -145,11 +153,12 @@ async fn tries(context: &Context, batch: &Batch) -> Result<Aftermath, StoreError
     }
 }
 
-async fn attempt(context: &Context, batch: &Batch) -> Result<Aftermath, StoreError> {
+async fn attempt(context: &Context, batch: &Batch) -> Result<Done, StoreError> {
     let now = context.clock.now();
     let mut unit = context.store.begin().await?;
     let mut cases = gather(context, unit.as_mut(), &batch.jobs, now).await?;
     fill(unit.as_mut(), &mut cases).await?;
+    let again = under_former_ids(&cases, &batch.jobs);
     let (decided, unanswered) = decide_all(cases)?;
     let mut aftermath = follow(&decided, now);
     aftermath.wake = unit.save(&decided, now).await?;
@@ -159,11 +168,43 @@ async fn attempt(context: &Context, batch: &Batch) -> Result<Aftermath, StoreErr
             unit.attempts(attempts).await?;
         }
     }
-    if !batch.numbers.is_empty() || !batch.dead.is_empty() {
-        unit.settle(&batch.numbers, &batch.dead, now).await?;
+    let Batch { numbers, dead, .. } = batch;
+    if again.is_empty() && !(numbers.is_empty() && dead.is_empty()) {
+        unit.settle(numbers, dead, now).await?;
     }
     unit.commit().await?;
-    Ok(aftermath)
+    if again.is_empty() {
+        return Ok((aftermath, None));
+    }
+    let (numbers, dead) = (numbers.clone(), dead.clone());
+    Ok((aftermath, Some(Batch { jobs: again, numbers, dead, attempts: Vec::new() })))
+}
+
+/// Jobs that saw a record under a former id of a link: that record isn't the link's any more (S3),
+/// which drops the id. Routed again, it gets a link of its own.
+fn under_former_ids(cases: &[Case], jobs: &[Job]) -> Vec<Job> {
+    let former: BTreeSet<(&FlowName, Side, &RecordId)> = cases
+        .iter()
+        .flat_map(|case| case.events.iter().map(|event| (&case.facts.link, event)))
+        .filter_map(|(link, event)| seen_under_former_id(link, event))
+        .collect();
+    let is_under_one = |job: &&Job| match (&job.target, &job.event) {
+        (Target::Record(address), Event::Seen { side, record, .. }) => {
+            former.contains(&(&address.flow, *side, record))
+        }
+        _ => false,
+    };
+    if former.is_empty() { Vec::new() } else { jobs.iter().filter(is_under_one).cloned().collect() }
+}
+
+fn seen_under_former_id<'a>(
+    link: &'a Link,
+    event: &'a Event,
+) -> Option<(&'a FlowName, Side, &'a RecordId)> {
+    let Event::Seen { side, record, observation } = event else { return None };
+    let is_former = link.record.get(*side).as_ref() != Some(record)
+        && link.aliases.iter().any(|one| one.side == *side && one.record == *record);
+    (is_former && observation.presence == Presence::Present).then_some((&link.flow, *side, record))
 }
 
 /// Routes jobs to links, locks these in order, then loads their facts with a new snapshot.

@@ -121,6 +121,19 @@ async fn a_chain_of_key_changes_ends_right_told_at_once_or_one_by_one() {
     }
 }
 
+#[tokio::test]
+async fn a_new_record_under_a_former_id_gets_a_link_of_its_own() {
+    let rig = Rig::usual().await;
+    let (mut hands, [one, _, _]) = three(&rig).await;
+    rig.right().rename(THINGS, &one, "moved");
+    hands.work().await;
+    rig.right().put(THINGS, &one, columns(&[("code", "4"), ("name", "n4"), ("city", "Oslo")]));
+    hands.work().await;
+    assert_eq!(rig.links().await.len(), 4);
+    assert!(rig.agree("4", "n4"), "it is made on the left");
+    assert!(rig.agree("1", "n1"), "and the renamed one is as it was");
+}
+
 fn renamed(old: &str, new: &str, order: i64) -> ChangeV1 {
     ChangeV1 {
         flow: THINGS.into(),
