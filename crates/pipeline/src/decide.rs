@@ -180,8 +180,9 @@ async fn attempt(context: &Context, batch: &Batch) -> Result<Done, StoreError> {
     Ok((aftermath, Some(Batch { jobs: again, numbers, dead, attempts: Vec::new() })))
 }
 
-/// Jobs that saw a record under a former id of a link: that record isn't the link's any more (S3),
-/// which drops the id. Routed again, it gets a link of its own.
+/// Jobs that saw a record under a former id of a link, after the key change that made it one: that
+/// record isn't the link's any more (S3), which drops the id. Routed again, it gets a link of its
+/// own. What may be older than the key change is our own record, told late: it gets none.
 fn under_former_ids(cases: &[Case], jobs: &[Job]) -> Vec<Job> {
     let former: BTreeSet<(&FlowName, Side, &RecordId)> = cases
         .iter()
@@ -204,7 +205,10 @@ fn seen_under_former_id<'a>(
     let Event::Seen { side, record, observation } = event else { return None };
     let is_former = link.record.get(*side).as_ref() != Some(record)
         && link.aliases.iter().any(|one| one.side == *side && one.record == *record);
-    (is_former && observation.presence == Presence::Present).then_some((&link.flow, *side, record))
+    let seen_at = observation.version.as_ref().and_then(|version| version.order);
+    let is_later = seen_at.zip(*link.memory.keyed_at.get(*side)).is_some_and(|(a, b)| a > b);
+    let is_there = observation.presence == Presence::Present;
+    (is_former && is_there && is_later).then_some((&link.flow, *side, record))
 }
 
 /// Routes jobs to links, locks these in order, then loads their facts with a new snapshot.
