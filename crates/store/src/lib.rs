@@ -1,18 +1,25 @@
 //! Remembers: links, agreed state, observations, intents, conflicts, decisions.
 //!
-//! One implementation of [`duet_ports::store::Store`] per kind of database; the contract suite in
-//! `duet-testkit` runs on each. What is the same everywhere stands in this folder: the shape of
-//! stored values, the columns of a batch, entities for lists, migrations. What a database has of
-//! its own, above all the hot statements, stands in its own folder. It decides nothing: what is
-//! stored was decided by a verdict or a person.
+//! [`SqlStore`] is [`duet_ports::store::Store`] on a SQL database, [`Postgres`] or [`Sqlite`]; the
+//! contract suite in `duet-testkit` runs on each. It is one implementation: a statement stands once
+//! where its words are understood everywhere, and once for each database where they aren't
+//! (`statement`). What a database has of its own, connecting, beginning and the meaning of its errors,
+//! stands in its own folder. It decides nothing: what is stored was decided by a verdict or a person.
 
 mod batch;
 mod effects;
 mod entity;
+mod fault;
 mod filters;
 mod migrations;
 mod postgres;
 mod schema;
+mod session;
+mod sqlite;
+mod statement;
+mod store;
 mod stored;
 
 pub use postgres::{Postgres, PostgresOptions};
+pub use sqlite::{Sqlite, SqliteOptions};
+pub use store::SqlStore;

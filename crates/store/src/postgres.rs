@@ -1,38 +1,16 @@
-//! The store on PostgreSQL: a pool, options, and the port's methods, each in the file of its topic.
-//! Hot statements are written by hand over arrays; lists go through the entities.
+//! PostgreSQL: options, the pool, what its errors mean.
 
-mod advance;
-mod claim;
 mod connect;
-mod counts;
-mod details;
-mod due;
-mod error;
-mod facts;
-mod field_errors;
-mod inspect;
-mod lease;
-mod lists;
-mod lock;
-mod migrate;
-mod neighbours;
-mod people;
-mod route;
-mod rows;
-mod save;
-mod save_effects;
-mod save_field_errors;
-mod save_links;
-mod store;
-mod unit;
+pub(crate) mod error;
 
+use crate::session::{Connection, Transaction};
+use crate::store::{Database, SqlStore};
 use duet_ports::store::StoreError;
 use error::fault;
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use sqlx::{PgPool, Postgres as Driver, Transaction};
 use std::net::IpAddr;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Begins every transaction: what is read after a wait must be what the other one committed.
@@ -67,13 +45,7 @@ impl Default for PostgresOptions {
 
 /// The store on PostgreSQL.
 #[derive(Debug)]
-pub struct Postgres {
-    pool: PgPool,
-    lists: DatabaseConnection,
-    connect: PgConnectOptions,
-    /// The schema was found to be the one this build needs.
-    current: AtomicBool,
-}
+pub struct Postgres;
 
 impl Postgres {
     /// Connects. Doesn't migrate: that is [`duet_ports::store::Store::migrate`]; until the schema
@@ -81,25 +53,47 @@ impl Postgres {
     ///
     /// # Errors
     /// When the address makes no sense, or the database can't be reached in time.
-    pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
+    pub async fn connect(url: &str, options: PostgresOptions) -> Result<SqlStore, StoreError> {
         let connect = settings(url, &options)?;
         connect::try_once(&connect, options.connect_timeout).await?;
         let pool = PgPoolOptions::new()
             .max_connections(options.connections_max.max(1))
             .acquire_timeout(options.connect_timeout)
             .connect_lazy_with(connect.clone());
-        let lists = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-        Ok(Postgres { pool, lists, connect, current: AtomicBool::new(false) })
+        Ok(SqlStore::new(Database::Postgres(Pool { pool, connect })))
+    }
+}
+
+/// Connections to a database.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pool: PgPool,
+    connect: PgConnectOptions,
+}
+
+impl Pool {
+    /// The same connections, for lists.
+    pub(crate) fn lists(&self) -> DatabaseConnection {
+        SqlxPostgresConnector::from_sqlx_postgres_pool(self.pool.clone())
     }
 
-    /// Gives all connections back and waits until they are closed.
-    pub async fn close(&self) {
+    /// How to make a connection that isn't one of the pool.
+    pub(crate) fn options(&self) -> &PgConnectOptions {
+        &self.connect
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
+        let begun = self.pool.begin_with(BEGIN).await;
+        begun.map(Transaction::Postgres).map_err(fault("begin"))
+    }
+
+    pub(crate) async fn connection(&self, what: &'static str) -> Result<Connection, StoreError> {
+        let connection = self.pool.acquire().await;
+        connection.map(Connection::Postgres).map_err(fault(what))
+    }
+
+    pub(crate) async fn close(&self) {
         self.pool.close().await;
-    }
-
-    async fn begin_transaction(&self) -> Result<Transaction<'static, Driver>, StoreError> {
-        self.ready().await?;
-        self.pool.begin_with(BEGIN).await.map_err(fault("begin"))
     }
 }
 

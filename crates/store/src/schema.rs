@@ -1,6 +1,9 @@
 //! Tables as data: declared once, rendered for each kind of database. Not a query builder: hot
 //! statements are written by hand, lists go through the entities.
 
+use sea_orm_migration::prelude::DbErr;
+use sea_orm_migration::sea_orm::DbBackend;
+
 /// What a column holds.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
@@ -66,8 +69,42 @@ pub(crate) const fn derived(
     Column { name, kind, required: false, derived: Some(sql), about }
 }
 
-/// The statements that make a table on PostgreSQL, with its comments.
-pub(crate) fn postgres_statements(table: &Table) -> Vec<String> {
+/// The statements that make a table on a database, with its comments.
+pub(crate) fn made(backend: DbBackend, table: &Table) -> Result<Vec<String>, DbErr> {
+    match backend {
+        DbBackend::Postgres => Ok(postgres_statements(table)),
+        DbBackend::Sqlite => Ok(sqlite_statements(table)),
+        other => Err(unknown(other)),
+    }
+}
+
+/// The statements that add columns, none of them required, to a table.
+pub(crate) fn added(
+    backend: DbBackend,
+    table: &str,
+    columns: &[Column],
+) -> Result<Vec<String>, DbErr> {
+    match backend {
+        DbBackend::Postgres => {
+            let add = |column| format!("ADD COLUMN {}", postgres_column(column));
+            let all: Vec<String> = columns.iter().map(add).collect();
+            let mut statements = vec![format!("ALTER TABLE {table} {}", all.join(", "))];
+            statements.extend(columns.iter().map(|column| comment(table, column)));
+            Ok(statements)
+        }
+        DbBackend::Sqlite => {
+            let add = |column| format!("ALTER TABLE {table} ADD COLUMN {}", sqlite_column(column));
+            Ok(columns.iter().map(add).collect())
+        }
+        other => Err(unknown(other)),
+    }
+}
+
+fn unknown(backend: DbBackend) -> DbErr {
+    DbErr::Custom(format!("duet's state database is PostgreSQL or SQLite, not {backend:?}"))
+}
+
+fn postgres_statements(table: &Table) -> Vec<String> {
     let columns: Vec<String> = table.columns.iter().map(postgres_column).collect();
     let (name, key) = (table.name, table.key);
     let mut statements = vec![
@@ -77,15 +114,21 @@ pub(crate) fn postgres_statements(table: &Table) -> Vec<String> {
         ),
         format!("COMMENT ON TABLE {name} IS '{}'", quoted(table.about)),
     ];
-    statements.extend(table.columns.iter().map(|column| {
-        format!("COMMENT ON COLUMN {name}.{} IS '{}'", column.name, quoted(column.about))
-    }));
+    statements.extend(table.columns.iter().map(|column| comment(name, column)));
     statements.extend(table.indexes.iter().map(|index| (*index).to_owned()));
     statements
 }
 
+fn comment(table: &str, column: &Column) -> String {
+    format!("COMMENT ON COLUMN {table}.{} IS '{}'", column.name, quoted(column.about))
+}
+
 fn postgres_column(column: &Column) -> String {
-    let mut sql = format!("{} {}", column.name, postgres_type(column.kind));
+    declared(column, postgres_type(column.kind))
+}
+
+fn declared(column: &Column, kind: &str) -> String {
+    let mut sql = format!("{} {kind}", column.name);
     if let Some(source) = column.derived {
         sql.push_str(&format!(" GENERATED ALWAYS AS ({source}) STORED"));
     }
@@ -106,6 +149,40 @@ fn postgres_type(kind: Kind) -> &'static str {
         Kind::Json => "json",
         Kind::Bytes => "bytea",
         Kind::Counter => "bigint GENERATED ALWAYS AS IDENTITY",
+    }
+}
+
+/// SQLite keeps the words a table was made with, comments included.
+fn sqlite_statements(table: &Table) -> Vec<String> {
+    let columns: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| format!("    -- {}\n    {},\n", column.about, sqlite_column(column)))
+        .collect();
+    let (name, about, key) = (table.name, table.about, table.key);
+    // Rows that are nothing but their key need no second tree to be found by.
+    let bare = table.columns.len() == key.split(", ").count();
+    let kind = if bare { "STRICT, WITHOUT ROWID" } else { "STRICT" };
+    let columns = columns.concat();
+    let mut statements = vec![format!(
+        "CREATE TABLE {name} (\n    -- {about}\n\n{columns}    PRIMARY KEY ({key})\n) {kind}"
+    )];
+    statements.extend(table.indexes.iter().map(|index| (*index).to_owned()));
+    statements
+}
+
+fn sqlite_column(column: &Column) -> String {
+    declared(column, sqlite_type(column.kind))
+}
+
+/// A counter needs nothing more: a whole number that is the only key counts up by itself.
+fn sqlite_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Uuid | Kind::Bytes => "BLOB",
+        Kind::Text | Kind::Json => "TEXT",
+        Kind::Long | Kind::Stamp | Kind::Int | Kind::Small | Kind::Bool | Kind::Counter => {
+            "INTEGER"
+        }
     }
 }
 

@@ -1,19 +1,29 @@
-//! The contract suite of the store, on PostgreSQL; one database for each case.
+//! The contract suite of the store, on PostgreSQL and on SQLite; one database for each case.
 
 mod rig;
 
-use rig::PostgresRig;
-
 /// One test per case, under the case's own name.
-macro_rules! cases {
-    ($($group:ident: $($case:ident),+ $(,)?;)+) => {
+macro_rules! suite {
+    ($rig:ty; $($group:ident: $($case:ident),+ $(,)?;)+) => {
         $(mod $group {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                let rig = super::PostgresRig::new().await;
+                let rig = <$rig>::new().await;
                 duet_testkit::store_contract::$group::$case(&rig).await;
             })+
         })+
+    };
+}
+
+macro_rules! cases {
+    ($($cases:tt)+) => {
+        mod postgres {
+            suite! { crate::rig::PostgresRig; $($cases)+ }
+        }
+
+        mod sqlite {
+            suite! { crate::rig::SqliteRig; $($cases)+ }
+        }
     };
 }
 
@@ -47,7 +57,7 @@ cases! {
         reads_have_a_limit_of_their_own, other_flows_are_left_alone,
         no_intent_is_taken_twice, held_links_are_passed_over, paused_connections_are_skipped,
         what_is_given_back_is_planned, a_transaction_sends_what_it_holds, overdue_calls_are_told,
-        due_links_move_on_by_a_minute;
+        due_links_move_on_by_a_minute, held_links_stay_due;
     positions:
         leases_fence, one_of_many_gets_the_lease, processes_at_work_are_told,
         marks_are_passed_over,

@@ -22,7 +22,7 @@ use duet_ports::connector::{Collection, Connector};
 use duet_ports::hub::Hub;
 use duet_ports::inspect::{Accepted, ConflictFilter, FlowCounts, Inspect, LinkDetail};
 use duet_ports::store::Store;
-use duet_store::{Postgres, PostgresOptions};
+use duet_store::{Postgres, PostgresOptions, SqlStore};
 use duet_testkit::memory_side::{Kind, MemorySide, Promises, ShiftedClock};
 use duet_testkit::servers::{Broker, Database, Fault, Proxy, postgres, proxy, rabbitmq};
 use tokio::sync::Notify;
@@ -76,7 +76,7 @@ pub(crate) struct Rig {
     pub(crate) context: Arc<Context>,
     pub(crate) sides: Both<MemorySide>,
     pub(crate) clock: Arc<ShiftedClock>,
-    pub(crate) store: Arc<Postgres>,
+    pub(crate) store: Arc<SqlStore>,
     pub(crate) hub: Arc<dyn Hub>,
     /// None: every process has a hub in its own memory.
     broker: Option<Broker>,
@@ -307,7 +307,7 @@ fn context(
     wanted: &Wanted,
     clock: &Arc<ShiftedClock>,
     sides: &Both<MemorySide>,
-    store: &Arc<Postgres>,
+    store: &Arc<SqlStore>,
     hub: &Arc<dyn Hub>,
 ) -> Context {
     let connections: BTreeMap<_, _> = Side::BOTH

@@ -5,7 +5,7 @@ mod intent_tables;
 mod link_tables;
 mod review_tables;
 
-use crate::schema::{Table, postgres_statements};
+use crate::schema::{Table, made};
 use sea_orm_migration::prelude::{
     DbErr, MigrationName, MigrationTrait, SchemaManager, async_trait,
 };
@@ -25,6 +25,16 @@ CREATE TRIGGER decisions_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON deci
     FOR EACH STATEMENT EXECUTE FUNCTION decisions_append_only();
 ";
 
+const SQLITE_APPEND_ONLY: [&str; 3] = [
+    "CREATE TRIGGER decisions_no_update BEFORE UPDATE ON decisions
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END",
+    "CREATE TRIGGER decisions_no_delete BEFORE DELETE ON decisions
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END",
+    "CREATE TRIGGER decisions_no_replace BEFORE INSERT ON decisions
+WHEN EXISTS (SELECT 1 FROM decisions WHERE id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END",
+];
+
 fn tables() -> impl Iterator<Item = &'static Table> {
     let groups =
         [link_tables::TABLES, intent_tables::TABLES, review_tables::TABLES, flow_tables::TABLES];
@@ -41,13 +51,19 @@ impl MigrationName for First {
 impl MigrationTrait for First {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let database = manager.get_connection();
-        if manager.get_database_backend() != DbBackend::Postgres {
-            return Err(DbErr::Custom("duet's state database is PostgreSQL".to_owned()));
+        let backend = manager.get_database_backend();
+        for table in tables() {
+            for statement in made(backend, table)? {
+                database.execute_unprepared(&statement).await?;
+            }
         }
-        for statement in tables().flat_map(postgres_statements) {
-            database.execute_unprepared(&statement).await?;
+        let append_only: &[&str] = match backend {
+            DbBackend::Sqlite => &SQLITE_APPEND_ONLY,
+            _ => &[POSTGRES_APPEND_ONLY],
+        };
+        for statement in append_only {
+            database.execute_unprepared(statement).await?;
         }
-        database.execute_unprepared(POSTGRES_APPEND_ONLY).await?;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The table of values that are kept back.
 
-use crate::schema::{Kind, Table, must, postgres_statements};
+use crate::schema::{Kind, Table, made, must};
 use sea_orm_migration::prelude::{
     DbErr, MigrationName, MigrationTrait, SchemaManager, async_trait,
 };
@@ -41,7 +41,7 @@ impl MigrationName for FieldErrors {
 #[async_trait::async_trait]
 impl MigrationTrait for FieldErrors {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for statement in postgres_statements(&FIELD_ERRORS) {
+        for statement in made(manager.get_database_backend(), &FIELD_ERRORS)? {
             manager.get_connection().execute_unprepared(&statement).await?;
         }
         Ok(())

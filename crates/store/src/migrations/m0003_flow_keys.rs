@@ -1,5 +1,6 @@
 //! What the record ids of a flow's links are made of.
 
+use crate::schema::{Column, Kind, added, may};
 use sea_orm_migration::prelude::{
     DbErr, MigrationName, MigrationTrait, SchemaManager, async_trait,
 };
@@ -9,12 +10,14 @@ use sea_orm_migration::sea_orm::ConnectionTrait;
 /// is configured.
 pub(crate) struct FlowKeys;
 
-const STATEMENTS: [&str; 3] = [
-    "ALTER TABLE flows ADD COLUMN keyed_form smallint, ADD COLUMN keyed_by json",
-    "COMMENT ON COLUMN flows.keyed_form IS 'The form of keyed_by.'",
-    "COMMENT ON COLUMN flows.keyed_by IS \
-     'Per side the connection, collection and key columns that its record ids belong to; null: not \
-     noted yet.'",
+const COLUMNS: [Column; 2] = [
+    may("keyed_form", Kind::Small, "The form of keyed_by."),
+    may(
+        "keyed_by",
+        Kind::Json,
+        "Per side the connection, collection and key columns that its record ids belong to; null: not \
+         noted yet.",
+    ),
 ];
 
 impl MigrationName for FlowKeys {
@@ -26,8 +29,8 @@ impl MigrationName for FlowKeys {
 #[async_trait::async_trait]
 impl MigrationTrait for FlowKeys {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for statement in STATEMENTS {
-            manager.get_connection().execute_unprepared(statement).await?;
+        for statement in added(manager.get_database_backend(), "flows", &COLUMNS)? {
+            manager.get_connection().execute_unprepared(&statement).await?;
         }
         Ok(())
     }

@@ -1,35 +1,17 @@
-//! What an error of the database means for the caller: one function.
+//! What an error of PostgreSQL means for the caller: one table.
 
-use crate::stored::corrupt;
+use crate::fault::{Meaning, Source, of_driver, of_lists, told};
 use duet_ports::store::StoreError;
-use sea_orm::{DbErr, RuntimeErr};
+use sea_orm::DbErr;
 use sqlx::Error;
-use std::sync::Arc;
-
-type Source = Box<dyn std::error::Error + Send + Sync>;
-
-/// What to do about an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meaning {
-    /// The database can't be reached, or can't work at all at the moment.
-    Unreachable,
-    /// Another transaction was in the way.
-    Busy,
-    /// A table or column isn't there.
-    NotMigrated,
-    /// An invariant that a constraint guards was about to break.
-    Corrupt,
-    /// Anything else.
-    Refused,
-}
 
 /// Turns an error of the driver into the port's. `what` was tried.
-pub(super) fn fault(what: &'static str) -> impl FnOnce(Error) -> StoreError {
+pub(crate) fn fault(what: &'static str) -> impl FnOnce(Error) -> StoreError {
     move |error| {
         let meaning = meaning(&error);
         let constraint = error.as_database_error().and_then(|refusal| refusal.constraint());
         let broken = constraint.unwrap_or("a rule of the schema").to_owned();
-        told(what, meaning, &broken, cause(error))
+        told(what, meaning, None, &broken, cause(error))
     }
 }
 
@@ -42,32 +24,14 @@ fn cause(error: Error) -> Source {
 }
 
 /// Turns an error of the list layer into the port's.
-pub(super) fn list_fault(what: &'static str) -> impl FnOnce(DbErr) -> StoreError {
+pub(crate) fn list_fault(what: &'static str) -> impl FnOnce(DbErr) -> StoreError {
     move |error| {
-        let inner = match &error {
-            DbErr::Conn(RuntimeErr::SqlxError(inner))
-            | DbErr::Exec(RuntimeErr::SqlxError(inner))
-            | DbErr::Query(RuntimeErr::SqlxError(inner)) => Some(Arc::clone(inner)),
-            DbErr::ConnectionAcquire(_) => {
-                return told(what, Meaning::Unreachable, "", Box::new(error));
-            }
-            // Every other error comes from this crate's own use of the layer.
-            _ => None,
+        let meaning = match (&error, of_lists(&error)) {
+            (DbErr::ConnectionAcquire(_), _) => Meaning::Unreachable,
+            (_, Some(inner)) => meaning(&inner),
+            (_, None) => Meaning::Refused,
         };
-        let meaning = inner.map_or(Meaning::Refused, |inner| meaning(&inner));
-        told(what, meaning, "a rule of the schema", Box::new(error))
-    }
-}
-
-fn told(what: &'static str, meaning: Meaning, broken: &str, source: Source) -> StoreError {
-    match meaning {
-        Meaning::Unreachable => StoreError::Unreachable { what, place: None, source },
-        Meaning::Busy => StoreError::Busy { what, source },
-        Meaning::NotMigrated => {
-            StoreError::NotMigrated { reason: "a table or column is missing".to_owned() }
-        }
-        Meaning::Corrupt => corrupt(what, &format!("{broken} does not allow it")),
-        Meaning::Refused => StoreError::Refused { what, source },
+        told(what, meaning, None, "a rule of the schema", Box::new(error))
     }
 }
 
@@ -76,26 +40,7 @@ fn meaning(error: &Error) -> Meaning {
         Error::Database(refusal) => {
             meaning_of_code(refusal.code().as_deref().unwrap_or_default(), refusal.constraint())
         }
-        Error::Io(_)
-        | Error::Tls(_)
-        | Error::Protocol(_)
-        | Error::PoolTimedOut
-        | Error::PoolClosed
-        | Error::WorkerCrashed
-        | Error::BeginFailed => Meaning::Unreachable,
-        Error::Configuration(_)
-        | Error::InvalidArgument(_)
-        | Error::RowNotFound
-        | Error::TypeNotFound { .. }
-        | Error::ColumnIndexOutOfBounds { .. }
-        | Error::ColumnNotFound(_)
-        | Error::ColumnDecode { .. }
-        | Error::Encode(_)
-        | Error::Decode(_)
-        | Error::AnyDriverError(_)
-        | Error::InvalidSavePointStatement => Meaning::Refused,
-        // The driver reserves the right to add kinds.
-        _ => Meaning::Refused,
+        other => of_driver(other),
     }
 }
 

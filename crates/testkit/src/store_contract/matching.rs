@@ -14,7 +14,7 @@ use super::sample::{
     NOW, address, complete, decide, effects, facts, failure, flow, held, hold, intent, lefts,
     linked, observation, plan, settle, verdict,
 };
-use super::{SOON, StoreRig, wait_for_waiting};
+use super::{SOON, StoreRig, beside, wait_for_waiting};
 
 fn claim(key: &str, side: Side) -> Effect {
     Effect::Claim { rule: 0, key: key.to_owned(), side }
@@ -159,7 +159,7 @@ pub async fn waits_end(rig: &dyn StoreRig) {
     assert_eq!(store.counts(&flow()).await.expect("it answers").awaiting_parent, 0);
 }
 
-/// Waking never waits: a link that another transaction holds is woken without its due time.
+/// Waking never waits for a link: one that another transaction holds is woken without its due time.
 pub async fn waking_never_waits(rig: &dyn StoreRig) {
     let (store, other) = (rig.store().await, rig.store().await);
     let links = linked(&*store, &["a", "b"]).await;
@@ -167,8 +167,11 @@ pub async fn waking_never_waits(rig: &dyn StoreRig) {
     let mut holder = other.begin().await.expect("the store is up");
     holder.lock(&links[..1], false).await.expect("it can be locked");
     let claiming = effects(&*store, links[1], vec![claim("k", Side::Left)]);
-    let woken = tokio::time::timeout(SOON, claiming).await.expect("it doesn't wait");
+    let (woken, holder) = beside(rig, holder, claiming).await;
     assert_eq!(woken, [links[0]]);
+    let due_at = holder.is_none().then_some(NOW);
+    drop(holder);
+    assert_eq!(facts(&*store, links[0]).await.link.due_at, due_at);
 }
 
 /// Parents are found by present id, former id or link; one row each, with all their ids.
@@ -255,5 +258,6 @@ pub async fn holders_are_found(rig: &dyn StoreRig) {
     ];
     assert_eq!(told, expected);
     assert_eq!((found[1].1.link, found[1].1.phase), (links[1], Phase::Matching));
+    drop(unit);
     assert!(held(&*store, &lefts(&["a"])).await.1[0].holders.is_empty(), "facts come without");
 }

@@ -13,7 +13,7 @@ use super::sample::{
     NOW, effects, facts, failure, flow, free, held, hold, intent, lefts, linked, plan, settle,
     verdict,
 };
-use super::{SOON, StoreRig};
+use super::{StoreRig, beside};
 
 const DEADLINE: Stamp = Stamp(NOW.0 + 30_000_000);
 
@@ -173,17 +173,20 @@ pub async fn no_intent_is_taken_twice(rig: &dyn StoreRig) {
     assert_eq!(taken, all);
 }
 
-/// A link that somebody holds is passed over, without waiting; the next ones come instead.
+/// A link that somebody holds is passed over, without waiting for it; the next ones come instead.
 pub async fn held_links_are_passed_over(rig: &dyn StoreRig) {
     let store = rig.store().await;
     let intents = planned(&*store, 4).await;
-    let mut unit = store.begin().await.expect("the store is up");
-    hold(unit.as_mut(), &[intents[0].link, intents[1].link]).await;
-    let claiming = claim(&*store, 2);
-    let taken = tokio::time::timeout(SOON, claiming).await.expect("it doesn't wait");
+    let mut holder = store.begin().await.expect("the store is up");
+    hold(holder.as_mut(), &[intents[0].link, intents[1].link]).await;
+    let (taken, holder) = beside(rig, holder, claim(&*store, 2)).await;
+    let Some(holder) = holder else {
+        assert_eq!(ids(&taken), ids(&intents[..2]), "they were free by then");
+        return;
+    };
     assert_eq!(ids(&taken), ids(&intents[2..]));
     assert!(claim(&*store, 2).await.is_empty());
-    free(unit).await;
+    free(holder).await;
     assert_eq!(ids(&claim(&*store, 2).await), ids(&intents[..2]));
 }
 
@@ -249,7 +252,7 @@ pub async fn overdue_calls_are_told(rig: &dyn StoreRig) {
     assert_eq!(overdue, [(intents[0].link, intents[0].id)]);
 }
 
-/// Due links come at most so many at once, and not again within a minute; held ones are skipped.
+/// Due links come at most so many at once, the longest due first, and not again within a minute.
 pub async fn due_links_move_on_by_a_minute(rig: &dyn StoreRig) {
     let store = rig.store().await;
     let links = linked(&*store, &["a", "b", "c", "d"]).await;
@@ -259,15 +262,31 @@ pub async fn due_links_move_on_by_a_minute(rig: &dyn StoreRig) {
         unit.touch(&[*link], NOW.plus(number - 2)).await.expect("it is locked");
     }
     unit.commit().await.expect("it is stored");
-    let mut holder = store.begin().await.expect("the store is up");
-    holder.lock(&links[..1], false).await.expect("it can be locked");
-    assert_eq!(due(&*store, NOW, 1).await, links[1..2]);
-    assert_eq!(due(&*store, NOW, 9).await, links[2..3]);
+    assert_eq!(due(&*store, NOW, 1).await, links[..1]);
+    assert_eq!(due(&*store, NOW, 9).await, links[1..3]);
     assert!(due(&*store, NOW, 9).await.is_empty());
-    free(holder).await;
-    assert_eq!(due(&*store, NOW, 9).await, links[..1]);
     assert_eq!(facts(&*store, links[1]).await.link.due_at, Some(NOW.plus_seconds(60)));
     assert_eq!(due(&*store, NOW.plus_seconds(60), 9).await.len(), 4);
+}
+
+/// A due link that somebody holds is passed over, without waiting for it, and stays due.
+pub async fn held_links_stay_due(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let links = linked(&*store, &["a", "b"]).await;
+    let mut unit = store.begin().await.expect("the store is up");
+    unit.lock(&links, false).await.expect("they can be locked");
+    unit.touch(&links, NOW).await.expect("they are locked");
+    unit.commit().await.expect("it is stored");
+    let mut holder = store.begin().await.expect("the store is up");
+    holder.lock(&links[..1], false).await.expect("it can be locked");
+    let (taken, holder) = beside(rig, holder, due(&*store, NOW, 9)).await;
+    let Some(holder) = holder else {
+        assert_eq!(taken, links, "they were free by then");
+        return;
+    };
+    assert_eq!(taken, links[1..]);
+    free(holder).await;
+    assert_eq!(due(&*store, NOW, 9).await, links[..1]);
 }
 
 async fn due(store: &dyn Store, now: Stamp, limit: usize) -> Vec<LinkId> {

@@ -1,6 +1,6 @@
 //! The port's questions, one by one: how each is answered stands in the file of its topic.
 
-use super::Postgres;
+use super::SqlStore;
 use async_trait::async_trait;
 use duet_core::conflict::{CloseReason, Conflict, Resolution};
 use duet_core::id::{ConflictId, FlowName, IntentId, LinkId, RecordId};
@@ -15,7 +15,7 @@ use duet_ports::inspect::{
 use duet_ports::store::StoreError;
 
 #[async_trait]
-impl Inspect for Postgres {
+impl Inspect for SqlStore {
     async fn counts(&self, flow: &FlowName) -> Result<FlowCounts, StoreError> {
         self.ready().await?;
         self.count_flow(flow).await

@@ -1,9 +1,13 @@
 //! The schema: brought up to date on request, and looked at before anything else is done.
 
-use super::{Postgres, error::fault, error::list_fault};
-use crate::migrations::{self, Migrator, TABLE};
+use super::{Database, SqlStore};
+use crate::migrations::{self, Migrator};
+use crate::postgres::error::fault;
+use crate::sqlite::Pools;
+use crate::statement::{Query, Statement};
 use duet_ports::store::StoreError;
 use sea_orm_migration::MigratorTrait;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,18 +18,48 @@ const LOCK: i64 = 0x6475_6574;
 /// How long to wait for another process that migrates.
 const WAIT: Duration = Duration::from_secs(300);
 
-impl Postgres {
+const KNOWN: Statement = Statement {
+    what: "read the schema's version",
+    postgres: "SELECT to_regclass($1) IS NOT NULL",
+    sqlite: "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1)",
+};
+
+const APPLIED: Statement =
+    Statement::same("read the schema's version", "SELECT version FROM migrations ORDER BY version");
+
+impl SqlStore {
     /// Applies what is missing and returns the names of what was applied.
     pub(super) async fn bring_up_to_date(&self) -> Result<Vec<String>, StoreError> {
-        // A connection of its own: the lock lives as long as it does, whatever happens here.
-        let mut lock = PgConnection::connect_with(&self.connect).await.map_err(fault("migrate"))?;
+        let before = match &self.database {
+            Database::Postgres(pool) => self.migrate_postgres(pool.options()).await?,
+            Database::Sqlite(pools) => self.migrate_sqlite(pools).await?,
+        };
+        self.current.store(true, Ordering::Release);
+        Ok(migrations::names().into_iter().filter(|name| !before.contains(name)).collect())
+    }
+
+    /// Under a lock of a connection of its own: it lives as long as that does, whatever happens here.
+    async fn migrate_postgres(
+        &self,
+        options: &PgConnectOptions,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut lock = PgConnection::connect_with(options).await.map_err(fault("migrate"))?;
         take_lock(&mut lock).await?;
         let before = self.applied().await?.unwrap_or_default();
         refuse_newer(&before)?;
-        Migrator::up(&self.lists, None).await.map_err(list_fault("migrate"))?;
+        Migrator::up(&self.lists, None).await.map_err(self.list_fault("migrate"))?;
         lock.close().await.map_err(fault("migrate"))?;
-        self.current.store(true, Ordering::Release);
-        Ok(migrations::names().into_iter().filter(|name| !before.contains(name)).collect())
+        Ok(before)
+    }
+
+    /// As one transaction: all of it, or nothing. What was there before is read beside it.
+    async fn migrate_sqlite(&self, pools: &Pools) -> Result<Vec<String>, StoreError> {
+        let transaction = pools.begin_migration().await?;
+        let before = self.applied().await?.unwrap_or_default();
+        refuse_newer(&before)?;
+        Migrator::up(&transaction, None).await.map_err(self.list_fault("migrate"))?;
+        transaction.commit().await.map_err(self.list_fault("migrate"))?;
+        Ok(before)
     }
 
     /// Checks once that the schema is the one this build needs.
@@ -47,17 +81,12 @@ impl Postgres {
 
     /// The names of applied migrations; `None` where none ever was.
     async fn applied(&self) -> Result<Option<Vec<String>>, StoreError> {
-        let known: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
-            .bind(TABLE)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(fault("read the schema's version"))?;
+        let known: bool = self.one(Query::new(&KNOWN).bind(migrations::TABLE)).await?.get(0)?;
         if !known {
             return Ok(None);
         }
-        let names = AssertSqlSafe(format!("SELECT version FROM {TABLE} ORDER BY version"));
-        let names = sqlx::query_scalar(names).fetch_all(&self.pool).await;
-        names.map(Some).map_err(fault("read the schema's version"))
+        let rows = self.all(Query::new(&APPLIED)).await?;
+        rows.iter().map(|row| row.get("version")).collect::<Result<_, _>>().map(Some)
     }
 }
 

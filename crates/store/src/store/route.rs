@@ -1,19 +1,20 @@
 //! Which link a record belongs to; a new one where none does. Before any lock.
 
-use super::error::fault;
+use crate::session::Session;
+use crate::statement::{Query, Statement};
 use crate::stored::{checked, corrupt};
 use duet_core::id::{FlowName, IntentId, LinkId, RecordId};
 use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_ports::store::{Address, StoreError};
-use sqlx::{PgConnection, Row};
 use std::collections::{BTreeMap, BTreeSet};
-use uuid::Uuid;
 
 /// By present id, else by a former one, else by the marker of our own create, seen before its
 /// answer. A marker on a link that already has another record there is a copy that somebody made.
 /// One statement, so that an id that becomes an alias meanwhile is found as one or the other.
-const ROUTE: &str = "
+const ROUTE: Statement = Statement {
+    what: "route",
+    postgres: "
 WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
         WITH ORDINALITY AS a(flow, side, record, marker, n)
@@ -35,16 +36,49 @@ SELECT DISTINCT ON (n) n, link, rank FROM (
             AND i.op = 'create'
         JOIN links l ON l.id = i.link AND l.phase <> 'joined'
             AND CASE a.side WHEN 'left' THEN l.left_id ELSE l.right_id END IS NULL
-) found ORDER BY n, rank";
+) found ORDER BY n, rank",
+    // Of several rows of a group the others' columns are those of the one with the least rank.
+    sqlite: "
+WITH asked AS MATERIALIZED (
+    SELECT key + 1 AS n, value ->> 0 AS flow, value ->> 1 AS side, value ->> 2 AS record,
+        unhex(value ->> 3) AS marker
+    FROM json_each($1)
+)
+SELECT n, link, min(rank) AS rank FROM (
+    SELECT a.n, l.id AS link, 0 AS rank FROM asked a CROSS JOIN links l
+        ON l.flow = a.flow AND l.left_id = a.record AND l.phase <> 'joined' AND a.side = 'left'
+    UNION ALL
+    SELECT a.n, l.id, 0 FROM asked a CROSS JOIN links l
+        ON l.flow = a.flow AND l.right_id = a.record AND l.phase <> 'joined' AND a.side = 'right'
+    UNION ALL
+    SELECT a.n, s.link, 1 FROM asked a CROSS JOIN aliases s
+        ON s.flow = a.flow AND s.side = a.side AND s.record = a.record
+    UNION ALL
+    SELECT a.n, l.id, 2 FROM asked a
+        CROSS JOIN intents i ON i.id = a.marker AND i.flow = a.flow AND i.side = a.side
+            AND i.op = 'create'
+        CROSS JOIN links l ON l.id = i.link AND l.phase <> 'joined'
+            AND CASE a.side WHEN 'left' THEN l.left_id ELSE l.right_id END IS NULL
+) GROUP BY n ORDER BY n",
+};
 
-const INSERT: &str = "
+const INSERT: Statement = Statement {
+    what: "insert links",
+    postgres: "
 INSERT INTO links (id, flow, rev, phase, left_id, right_id, waits, created_at)
 SELECT id, flow, 0, 'matching',
     CASE side WHEN 'left' THEN record END, CASE side WHEN 'right' THEN record END, 0, $5
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
     WITH ORDINALITY AS new(id, flow, side, record, n)
 ORDER BY n
-ON CONFLICT DO NOTHING";
+ON CONFLICT DO NOTHING",
+    sqlite: "
+INSERT INTO links (id, flow, rev, phase, left_id, right_id, waits, created_at)
+SELECT unhex(value ->> 0), value ->> 1, 0, 'matching', iif(value ->> 2 = 'left', value ->> 3, NULL),
+    iif(value ->> 2 = 'right', value ->> 3, NULL), 0, $5
+FROM json_each($1) WHERE true ORDER BY key
+ON CONFLICT DO NOTHING",
+};
 
 /// The rank of a link that was found by a marker alone.
 const BY_MARKER: i32 = 2;
@@ -59,7 +93,7 @@ type Key<'a> = (&'a FlowName, Side, &'a RecordId);
 type Asked<'a> = BTreeMap<Key<'a>, Option<IntentId>>;
 
 pub(super) async fn ensure(
-    connection: &mut PgConnection,
+    session: &mut Session<'_>,
     addresses: &[Address],
     fresh: &(dyn Fn() -> LinkId + Sync),
     now: Stamp,
@@ -68,7 +102,7 @@ pub(super) async fn ensure(
     let mut found: BTreeMap<Key<'_>, LinkId> = BTreeMap::new();
     let mut marked: BTreeSet<(LinkId, Side)> = BTreeSet::new();
     for round in 0..ROUNDS {
-        for (key, link, rank) in route(connection, &missing).await? {
+        for (key, link, rank) in route(session, &missing).await? {
             // Of several that carry one marker all but the first are copies: records of their own.
             if rank < BY_MARKER || marked.insert((link, key.1)) {
                 missing.remove(&key);
@@ -79,7 +113,7 @@ pub(super) async fn ensure(
             return answers(addresses, &found);
         }
         if round + 1 < ROUNDS {
-            insert(connection, &missing, fresh, now).await?;
+            insert(session, &missing, fresh, now).await?;
         }
     }
     Err(StoreError::Busy { what: "route", source: "links come and go".into() })
@@ -106,45 +140,37 @@ fn answers(
 }
 
 async fn route<'a>(
-    connection: &mut PgConnection,
+    session: &mut Session<'_>,
     asked: &Asked<'a>,
 ) -> Result<Vec<(Key<'a>, LinkId, i32)>, StoreError> {
     let keys: Vec<Key<'a>> = asked.keys().copied().collect();
-    let markers: Vec<Option<Uuid>> =
-        asked.values().map(|marker| marker.map(|intent| intent.0)).collect();
-    let rows = sqlx::query(ROUTE)
-        .bind(keys.iter().map(|key| key.0.as_str()).collect::<Vec<_>>())
-        .bind(keys.iter().map(|key| key.1.as_str()).collect::<Vec<_>>())
-        .bind(keys.iter().map(|key| key.2.as_str()).collect::<Vec<_>>())
-        .bind(markers)
-        .fetch_all(connection)
-        .await
-        .map_err(fault("route"))?;
+    let query = Query::new(&ROUTE)
+        .column(keys.iter().map(|key| key.0.as_str()))
+        .column(keys.iter().map(|key| key.1.as_str()))
+        .column(keys.iter().map(|key| key.2.as_str()))
+        .column(asked.values().map(|marker| marker.map(|intent| intent.0)));
+    let rows = session.all(query).await?;
     rows.iter()
         .map(|row| {
-            let number: i64 = row.try_get("n").map_err(fault("route"))?;
+            let number: i64 = row.get("n")?;
             let at = usize::try_from(number - 1).ok().and_then(|at| keys.get(at));
             let key = at.ok_or_else(|| corrupt("route", "a row nobody asked for"))?;
-            let link = LinkId(row.try_get("link").map_err(fault("route"))?);
-            Ok((*key, link, row.try_get("rank").map_err(fault("route"))?))
+            Ok((*key, LinkId(row.get("link")?), row.get("rank")?))
         })
         .collect()
 }
 
 async fn insert(
-    connection: &mut PgConnection,
+    session: &mut Session<'_>,
     missing: &Asked<'_>,
     fresh: &(dyn Fn() -> LinkId + Sync),
     now: Stamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(INSERT)
-        .bind(missing.keys().map(|_| fresh().0).collect::<Vec<_>>())
-        .bind(missing.keys().map(|key| key.0.as_str()).collect::<Vec<_>>())
-        .bind(missing.keys().map(|key| key.1.as_str()).collect::<Vec<_>>())
-        .bind(missing.keys().map(|key| key.2.as_str()).collect::<Vec<_>>())
-        .bind(now.0)
-        .execute(connection)
-        .await
-        .map_err(fault("insert links"))?;
-    Ok(())
+    let query = Query::new(&INSERT)
+        .column(missing.keys().map(|_| fresh().0))
+        .column(missing.keys().map(|key| key.0.as_str()))
+        .column(missing.keys().map(|key| key.1.as_str()))
+        .column(missing.keys().map(|key| key.2.as_str()))
+        .bind(now.0);
+    session.run(query).await
 }

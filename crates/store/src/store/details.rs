@@ -1,9 +1,8 @@
 //! Everything about one link, and the way to it from a record.
 
-use super::Postgres;
-use super::error::{fault, list_fault};
-use super::facts;
+use super::{SqlStore, facts};
 use crate::entity::{attempts, conflicts, decisions, intents};
+use crate::statement::{Query, Statement};
 use duet_core::conflict::Conflict;
 use duet_core::id::{FlowName, LinkId, RecordId};
 use duet_core::intent::Intent;
@@ -12,9 +11,10 @@ use duet_core::stamp::Stamp;
 use duet_ports::inspect::{AttemptRow, DecisionRow, LinkDetail};
 use duet_ports::store::StoreError;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use uuid::Uuid;
 
-const FIND: &str = "
+const FIND: Statement = Statement::same(
+    "find a link",
+    "
 SELECT link FROM (
     SELECT id AS link, 0 AS rank FROM links
         WHERE flow = $1 AND left_id = $2 AND phase <> 'joined' AND $3 IS DISTINCT FROM 'right'
@@ -23,9 +23,10 @@ SELECT link FROM (
         WHERE flow = $1 AND right_id = $2 AND phase <> 'joined' AND $3 IS DISTINCT FROM 'left'
     UNION ALL
     SELECT link, 1 FROM aliases WHERE flow = $1 AND record = $2 AND side = coalesce($3, side)
-) found ORDER BY rank, link LIMIT 1";
+) found ORDER BY rank, link LIMIT 1",
+);
 
-impl Postgres {
+impl SqlStore {
     pub(super) async fn link_of(
         &self,
         flow: &FlowName,
@@ -35,14 +36,12 @@ impl Postgres {
         if record.as_str().contains('\0') {
             return Ok(None);
         }
-        let link: Option<Uuid> = sqlx::query_scalar(FIND)
+        let find = Query::new(&FIND)
             .bind(flow.as_str())
             .bind(record.as_str())
-            .bind(side.map(Side::as_str))
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(fault("find a link"))?;
-        Ok(link.map(LinkId))
+            .bind(side.map(Side::as_str));
+        let row = self.first(find).await?;
+        row.map(|row| row.get("link").map(LinkId)).transpose()
     }
 
     pub(super) async fn detail(
@@ -50,8 +49,8 @@ impl Postgres {
         link: LinkId,
         history: u64,
     ) -> Result<Option<LinkDetail>, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(fault("read a link"))?;
-        let mut loaded = facts::load(&mut connection, &[link.0], &[], Stamp(0)).await?;
+        let mut connection = self.reading("read a link").await?;
+        let mut loaded = facts::load(&mut connection.session(), &[link.0], &[], Stamp(0)).await?;
         drop(connection);
         let Some(facts) = loaded.pop().map(|one| one.facts) else { return Ok(None) };
         Ok(Some(LinkDetail {
@@ -73,7 +72,7 @@ impl Postgres {
             .limit(n)
             .all(&self.lists)
             .await
-            .map_err(list_fault("read a link's conflicts"))?;
+            .map_err(self.list_fault("read a link's conflicts"))?;
         rows.into_iter().map(conflicts::Model::into_conflict).collect()
     }
 
@@ -85,7 +84,7 @@ impl Postgres {
             .limit(n)
             .all(&self.lists)
             .await
-            .map_err(list_fault("read a link's intents"))?;
+            .map_err(self.list_fault("read a link's intents"))?;
         rows.into_iter().map(intents::Model::into_intent).collect()
     }
 
@@ -96,7 +95,7 @@ impl Postgres {
             .limit(n)
             .all(&self.lists)
             .await
-            .map_err(list_fault("read a link's decisions"))?;
+            .map_err(self.list_fault("read a link's decisions"))?;
         rows.into_iter().map(decisions::Model::into_row).collect()
     }
 
@@ -107,7 +106,7 @@ impl Postgres {
             .limit(n)
             .all(&self.lists)
             .await
-            .map_err(list_fault("read a link's attempts"))?;
+            .map_err(self.list_fault("read a link's attempts"))?;
         rows.into_iter().map(attempts::Model::into_row).collect()
     }
 }

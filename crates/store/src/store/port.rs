@@ -1,10 +1,11 @@
 //! The port's methods, one by one: what each does stands in the file of its topic.
 
-use super::Postgres;
-use super::error::fault;
+use super::SqlStore;
 use super::facts::flow_state;
-use super::unit::PostgresUnit;
-use crate::stored::{FORM, checked, from_json, to_json};
+use super::unit::SqlUnit;
+use crate::session::Row;
+use crate::statement::{Query, Statement};
+use crate::stored::{FORM, checked, corrupt, from_json, to_json};
 use async_trait::async_trait;
 use duet_core::facts::FlowState;
 use duet_core::id::{ConnectionName, FlowName, IntentId, LinkId};
@@ -16,42 +17,70 @@ use duet_ports::connector::Position;
 use duet_ports::store::{Claimed, Lease, Most, Store, StoreError, Unit};
 use std::time::Duration;
 
-const COUNT_POISON: &str = "
-INSERT INTO poison (message, failures) VALUES ($1, 1)
+const COUNT_POISON: Statement = Statement::same(
+    "count a failure",
+    "INSERT INTO poison (message, failures) VALUES ($1, 1)
 ON CONFLICT (message) DO UPDATE SET failures = poison.failures + 1
-RETURNING failures";
+RETURNING failures",
+);
 
-const FLOW: &str = "SELECT adopted, paused, deletes_held FROM flows WHERE name = $1";
+const FLOW: Statement = Statement::same(
+    "read a flow",
+    "SELECT adopted, paused, deletes_held FROM flows WHERE name = $1",
+);
 
-const SET_FLOW: &str = "
-INSERT INTO flows (name, adopted, paused, deletes_held, changed_at) VALUES ($1, $2, $3, $4, $5)
+const SET_FLOW: Statement = Statement::same(
+    "store a flow",
+    "INSERT INTO flows (name, adopted, paused, deletes_held, changed_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (name) DO UPDATE SET adopted = excluded.adopted, paused = excluded.paused,
-    deletes_held = excluded.deletes_held, changed_at = excluded.changed_at";
+    deletes_held = excluded.deletes_held, changed_at = excluded.changed_at",
+);
 
-const SET_ADOPTED: &str = "
-INSERT INTO flows (name, adopted, paused, deletes_held, changed_at)
+const SET_ADOPTED: Statement = Statement::same(
+    "mark a flow as adopted",
+    "INSERT INTO flows (name, adopted, paused, deletes_held, changed_at)
 VALUES ($1, true, false, false, $2)
-ON CONFLICT (name) DO UPDATE SET adopted = true, changed_at = excluded.changed_at";
+ON CONFLICT (name) DO UPDATE SET adopted = true, changed_at = excluded.changed_at",
+);
 
-const FLOW_KEYS: &str =
-    "SELECT keyed_form, keyed_by::text FROM flows WHERE name = $1 AND keyed_by IS NOT NULL";
+const FLOW_KEYS: Statement = Statement::same(
+    "read a flow's keys",
+    "SELECT keyed_form, CAST(keyed_by AS text) AS keyed_by FROM flows
+WHERE name = $1 AND keyed_by IS NOT NULL",
+);
 
 /// What is noted stays.
-const NOTE_FLOW_KEYS: &str = "
+macro_rules! note_flow_keys {
+    ($keys:literal) => {
+        concat!(
+            "
 INSERT INTO flows AS f (name, adopted, paused, deletes_held, changed_at, keyed_form, keyed_by)
-VALUES ($1, false, false, false, $2, $3, $4::json)
+VALUES ($1, false, false, false, $2, $3, ",
+            $keys,
+            ")
 ON CONFLICT (name) DO UPDATE SET keyed_form = coalesce(f.keyed_form, excluded.keyed_form),
     keyed_by = coalesce(f.keyed_by, excluded.keyed_by)
-RETURNING keyed_form, keyed_by::text";
+RETURNING keyed_form, CAST(keyed_by AS text) AS keyed_by"
+        )
+    };
+}
 
-const PAUSE: &str = "
-INSERT INTO connections (name, paused_until, reason) VALUES ($1, $2, $3)
-ON CONFLICT (name) DO UPDATE SET paused_until = excluded.paused_until, reason = excluded.reason";
+const NOTE_FLOW_KEYS: Statement = Statement {
+    what: "note a flow's keys",
+    postgres: note_flow_keys!("$4::json"),
+    sqlite: note_flow_keys!("$4"),
+};
+
+const PAUSE: Statement = Statement::same(
+    "pause a connection",
+    "INSERT INTO connections (name, paused_until, reason) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET paused_until = excluded.paused_until, reason = excluded.reason",
+);
 
 #[async_trait]
-impl Store for Postgres {
+impl Store for SqlStore {
     async fn begin(&self) -> Result<Box<dyn Unit>, StoreError> {
-        Ok(Box::new(PostgresUnit::new(self.begin_transaction().await?)))
+        Ok(Box::new(SqlUnit::new(self.begin_transaction().await?)))
     }
 
     async fn migrate(&self) -> Result<Vec<String>, StoreError> {
@@ -139,18 +168,15 @@ impl Store for Postgres {
 
     async fn count_poison(&self, message: &str) -> Result<u32, StoreError> {
         self.ready().await?;
-        let message = checked("message", message)?;
-        let failures = sqlx::query_scalar(COUNT_POISON).bind(message).fetch_one(&self.pool).await;
-        failures.map(i32::unsigned_abs).map_err(fault("count a failure"))
+        let count = Query::new(&COUNT_POISON).bind(checked("message", message)?);
+        let row = self.write(count).await?.ok_or_else(|| corrupt("poison", "no count"))?;
+        row.get("failures").map(i32::unsigned_abs)
     }
 
     async fn flow_state(&self, flow: &FlowName) -> Result<FlowState, StoreError> {
         self.ready().await?;
-        let row = sqlx::query(FLOW).bind(flow.as_str()).fetch_optional(&self.pool).await;
-        match row.map_err(fault("read a flow"))? {
-            Some(row) => flow_state(&row).map_err(fault("read a flow")),
-            None => Ok(FlowState::default()),
-        }
+        let row = self.first(Query::new(&FLOW).bind(flow.as_str())).await?;
+        row.map_or(Ok(FlowState::default()), |row| flow_state(&row))
     }
 
     async fn set_flow_state(
@@ -160,33 +186,25 @@ impl Store for Postgres {
         now: Stamp,
     ) -> Result<(), StoreError> {
         self.ready().await?;
-        sqlx::query(SET_FLOW)
+        let set = Query::new(&SET_FLOW)
             .bind(checked("flow", flow.as_str())?)
             .bind(state.adopted)
             .bind(state.paused)
             .bind(state.deletes_held)
-            .bind(now.0)
-            .execute(&self.pool)
-            .await
-            .map_err(fault("store a flow"))?;
-        Ok(())
+            .bind(now.0);
+        self.write(set).await.map(drop)
     }
 
     async fn set_adopted(&self, flow: &FlowName, now: Stamp) -> Result<(), StoreError> {
         self.ready().await?;
-        sqlx::query(SET_ADOPTED)
-            .bind(checked("flow", flow.as_str())?)
-            .bind(now.0)
-            .execute(&self.pool)
-            .await
-            .map_err(fault("mark a flow as adopted"))?;
-        Ok(())
+        let set = Query::new(&SET_ADOPTED).bind(checked("flow", flow.as_str())?).bind(now.0);
+        self.write(set).await.map(drop)
     }
 
     async fn flow_keys(&self, flow: &FlowName) -> Result<Option<Both<KeyedBy>>, StoreError> {
         self.ready().await?;
-        let row = sqlx::query_as(FLOW_KEYS).bind(flow.as_str()).fetch_optional(&self.pool).await;
-        row.map_err(fault("read a flow's keys"))?.map(flow_keys).transpose()
+        let row = self.first(Query::new(&FLOW_KEYS).bind(flow.as_str())).await?;
+        row.map(|row| flow_keys(&row)).transpose()
     }
 
     async fn note_flow_keys(
@@ -196,14 +214,13 @@ impl Store for Postgres {
         now: Stamp,
     ) -> Result<Both<KeyedBy>, StoreError> {
         self.ready().await?;
-        let noted = sqlx::query_as(NOTE_FLOW_KEYS)
+        let note = Query::new(&NOTE_FLOW_KEYS)
             .bind(checked("flow", flow.as_str())?)
             .bind(now.0)
             .bind(FORM)
-            .bind(to_json("flow keys", keys)?)
-            .fetch_one(&self.pool)
-            .await;
-        flow_keys(noted.map_err(fault("note a flow's keys"))?)
+            .bind(to_json("flow keys", keys)?);
+        let noted = self.write(note).await?;
+        flow_keys(&noted.ok_or_else(|| corrupt("flow keys", "nothing is noted"))?)
     }
 
     async fn pause_connection(
@@ -213,17 +230,14 @@ impl Store for Postgres {
         reason: Option<&str>,
     ) -> Result<(), StoreError> {
         self.ready().await?;
-        sqlx::query(PAUSE)
+        let pause = Query::new(&PAUSE)
             .bind(checked("connection", connection.as_str())?)
             .bind(until.map(|until| until.0))
-            .bind(reason.map(|reason| checked("reason", reason)).transpose()?)
-            .execute(&self.pool)
-            .await
-            .map_err(fault("pause a connection"))?;
-        Ok(())
+            .bind(reason.map(|reason| checked("reason", reason)).transpose()?);
+        self.write(pause).await.map(drop)
     }
 }
 
-fn flow_keys((form, keys): (i16, String)) -> Result<Both<KeyedBy>, StoreError> {
-    from_json("flow keys", form, &keys)
+fn flow_keys(row: &Row) -> Result<Both<KeyedBy>, StoreError> {
+    from_json("flow keys", row.get("keyed_form")?, &row.get::<String>("keyed_by")?)
 }

@@ -1,41 +1,53 @@
 //! What a person may change: a decision, the end of a conflict, an intent's fate. Each takes the
 //! link's row first, as every writer does, so that no verdict under way can overwrite it.
 
-use super::Postgres;
-use super::error::fault;
-use super::save_links::run;
+use super::SqlStore;
 use crate::filters::holding;
-use crate::stored::{name_of, to_json};
+use crate::session::Transaction;
+use crate::statement::{Query, Statement};
+use crate::stored::{from_name, name_of, to_json};
 use duet_core::conflict::{CloseReason, ConflictState, Resolution};
 use duet_core::id::{ConflictId, IntentId};
 use duet_core::intent::IntentState;
 use duet_core::stamp::Stamp;
 use duet_ports::inspect::Accepted;
 use duet_ports::store::StoreError;
-use sqlx::{Postgres as Driver, Transaction};
 use uuid::Uuid;
 
-const DUE_BY_CONFLICT: &str = "
-UPDATE links SET due_at = least(due_at, $2)
-WHERE id = (SELECT link FROM conflicts WHERE id = $1)";
+const DUE_BY_CONFLICT: Statement = Statement::same(
+    "make a link due",
+    "UPDATE links SET due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END
+WHERE id = (SELECT link FROM conflicts WHERE id = $1)",
+);
 
-const DUE_BY_INTENT: &str = "
-UPDATE links SET due_at = least(due_at, $2)
-WHERE id = (SELECT link FROM intents WHERE id = $1)";
+const DUE_BY_INTENT: Statement = Statement::same(
+    "make a link due",
+    "UPDATE links SET due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END
+WHERE id = (SELECT link FROM intents WHERE id = $1)",
+);
 
-const CONFLICT: &str = "SELECT state, rev, seen FROM conflicts WHERE id = $1";
+const CONFLICT: Statement =
+    Statement::same("read a conflict", "SELECT state, rev, seen FROM conflicts WHERE id = $1");
 
-const DECIDE: &str = "
-UPDATE conflicts SET state = $2, rev = rev + 1, resolution = $3::json WHERE id = $1";
+const DECIDE: Statement = Statement {
+    what: "store a decision",
+    postgres: "
+UPDATE conflicts SET state = $2, rev = rev + 1, resolution = $3::json WHERE id = $1",
+    sqlite: "UPDATE conflicts SET state = $2, rev = rev + 1, resolution = $3 WHERE id = $1",
+};
 
-const CLOSE: &str = "
-UPDATE conflicts SET state = $2, rev = rev + 1, reason = $3, closed_at = $4 WHERE id = $1";
+const CLOSE: Statement = Statement::same(
+    "close a conflict",
+    "UPDATE conflicts SET state = $2, rev = rev + 1, reason = $3, closed_at = $4 WHERE id = $1",
+);
 
-const INTENT: &str = "SELECT state FROM intents WHERE id = $1";
+const INTENT: Statement =
+    Statement::same("read an intent", "SELECT state FROM intents WHERE id = $1");
 
-const SET: &str = "UPDATE intents SET state = $2, due_at = $3 WHERE id = $1";
+const SET: Statement =
+    Statement::same("set an intent", "UPDATE intents SET state = $2, due_at = $3 WHERE id = $1");
 
-impl Postgres {
+impl SqlStore {
     pub(super) async fn store_resolution(
         &self,
         id: ConflictId,
@@ -43,7 +55,7 @@ impl Postgres {
         resolution: &Resolution,
     ) -> Result<Accepted, StoreError> {
         let stored = to_json("resolution", resolution)?;
-        let mut transaction = self.hold(DUE_BY_CONFLICT, id.0, resolution.at).await?;
+        let mut transaction = self.hold(&DUE_BY_CONFLICT, id.0, resolution.at).await?;
         let Some((state, at_rev, seen)) = conflict(&mut transaction, id).await? else {
             return Ok(Accepted::Gone);
         };
@@ -53,8 +65,8 @@ impl Postgres {
         if at_rev != rev || seen != resolution.seen {
             return Ok(Accepted::Stale);
         }
-        let decide = sqlx::query(DECIDE).bind(id.0).bind(name_of(ConflictState::Decided));
-        run(&mut transaction, "store a decision", decide.bind(stored)).await?;
+        let decide = Query::new(&DECIDE).bind(id.0).bind(name_of(ConflictState::Decided));
+        transaction.session().run(decide.bind(stored)).await?;
         accept(transaction).await
     }
 
@@ -65,7 +77,7 @@ impl Postgres {
         reason: CloseReason,
         now: Stamp,
     ) -> Result<Accepted, StoreError> {
-        let mut transaction = self.hold(DUE_BY_CONFLICT, id.0, now).await?;
+        let mut transaction = self.hold(&DUE_BY_CONFLICT, id.0, now).await?;
         let closed = name_of(ConflictState::Closed);
         match conflict(&mut transaction, id).await? {
             Some((state, ..)) if state == closed => return Ok(Accepted::Gone),
@@ -73,8 +85,8 @@ impl Postgres {
             Some(_) => {}
             None => return Ok(Accepted::Gone),
         }
-        let close = sqlx::query(CLOSE).bind(id.0).bind(closed).bind(name_of(reason)).bind(now.0);
-        run(&mut transaction, "close a conflict", close).await?;
+        let close = Query::new(&CLOSE).bind(id.0).bind(closed).bind(name_of(reason)).bind(now.0);
+        transaction.session().run(close).await?;
         accept(transaction).await
     }
 
@@ -85,34 +97,30 @@ impl Postgres {
         now: Stamp,
     ) -> Result<Accepted, StoreError> {
         let due_at = due_by_hand(state, now)?;
-        let mut transaction = self.hold(DUE_BY_INTENT, id.0, now).await?;
-        let current: Option<String> = sqlx::query_scalar(INTENT)
-            .bind(id.0)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(fault("read an intent"))?;
-        let Some(current) = current else { return Ok(Accepted::Gone) };
-        let current: IntentState = crate::stored::from_name("state of an intent", &current)?;
+        let mut transaction = self.hold(&DUE_BY_INTENT, id.0, now).await?;
+        let row = transaction.session().first(Query::new(&INTENT).bind(id.0)).await?;
+        let Some(row) = row else { return Ok(Accepted::Gone) };
+        let current: IntentState = from_name("state of an intent", &row.get::<String>("state")?)?;
         if !current.is_open() {
             return Ok(Accepted::Gone);
         }
         if !current.is_replaceable() {
             return Ok(Accepted::Stale);
         }
-        let set = sqlx::query(SET).bind(id.0).bind(name_of(state)).bind(due_at);
-        run(&mut transaction, "set an intent", set).await?;
+        let set = Query::new(&SET).bind(id.0).bind(name_of(state)).bind(due_at);
+        transaction.session().run(set).await?;
         accept(transaction).await
     }
 
     /// Begins a transaction that holds a link's row, made due.
     async fn hold(
         &self,
-        sql: &'static str,
+        statement: &'static Statement,
         id: Uuid,
         at: Stamp,
-    ) -> Result<Transaction<'static, Driver>, StoreError> {
+    ) -> Result<Transaction, StoreError> {
         let mut transaction = self.begin_transaction().await?;
-        run(&mut transaction, "make a link due", sqlx::query(sql).bind(id).bind(at.0)).await?;
+        transaction.session().run(Query::new(statement).bind(id).bind(at.0)).await?;
         Ok(transaction)
     }
 }
@@ -136,17 +144,14 @@ fn due_by_hand(state: IntentState, now: Stamp) -> Result<Option<i64>, StoreError
 }
 
 async fn conflict(
-    transaction: &mut Transaction<'static, Driver>,
+    transaction: &mut Transaction,
     id: ConflictId,
 ) -> Result<Option<(String, i64, String)>, StoreError> {
-    sqlx::query_as(CONFLICT)
-        .bind(id.0)
-        .fetch_optional(&mut **transaction)
-        .await
-        .map_err(fault("read a conflict"))
+    let row = transaction.session().first(Query::new(&CONFLICT).bind(id.0)).await?;
+    row.map(|row| Ok((row.get("state")?, row.get("rev")?, row.get("seen")?))).transpose()
 }
 
-async fn accept(transaction: Transaction<'static, Driver>) -> Result<Accepted, StoreError> {
-    transaction.commit().await.map_err(fault("commit"))?;
+async fn accept(transaction: Transaction) -> Result<Accepted, StoreError> {
+    transaction.commit("commit").await?;
     Ok(Accepted::Yes)
 }

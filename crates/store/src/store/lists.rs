@@ -1,7 +1,6 @@
 //! Lists for people, through the entities. Reads never lock.
 
-use super::Postgres;
-use super::error::{fault, list_fault};
+use super::SqlStore;
 use super::facts::aliases;
 use crate::entity::{attempts, conflicts, dead_letters, intents, links};
 use crate::filters;
@@ -22,7 +21,7 @@ use uuid::Uuid;
 /// The most rows a short id may stand for: more is no answer.
 pub(super) const PREFIX_MAX: u64 = 20;
 
-impl Postgres {
+impl SqlStore {
     pub(super) async fn list_links(
         &self,
         flow: &FlowName,
@@ -39,7 +38,7 @@ impl Postgres {
             query = query.filter(Column::Id.gt(after.0));
         }
         let query = query.order_by_asc(Column::Id).limit(limit);
-        let rows = query.all(&self.lists).await.map_err(list_fault("list links"))?;
+        let rows = query.all(&self.lists).await.map_err(self.list_fault("list links"))?;
         self.with_aliases(rows).await
     }
 
@@ -48,8 +47,8 @@ impl Postgres {
         rows: Vec<links::Model>,
     ) -> Result<Vec<Link>, StoreError> {
         let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-        let mut connection = self.pool.acquire().await.map_err(fault("list links"))?;
-        let mut aliases = aliases(&mut connection, &ids).await?;
+        let mut connection = self.reading("list links").await?;
+        let mut aliases = aliases(&mut connection.session(), &ids).await?;
         rows.into_iter()
             .map(|row| {
                 let own = aliases.remove(&row.id).unwrap_or_default();
@@ -69,7 +68,7 @@ impl Postgres {
             .limit(filter.limit)
             .all(&self.lists)
             .await
-            .map_err(list_fault("list conflicts"))?;
+            .map_err(self.list_fault("list conflicts"))?;
         rows.into_iter().map(conflicts::Model::into_conflict).collect()
     }
 
@@ -78,7 +77,7 @@ impl Postgres {
         id: ConflictId,
     ) -> Result<Option<Conflict>, StoreError> {
         let row = conflicts::Entity::find_by_id(id.0).one(&self.lists).await;
-        let row = row.map_err(list_fault("read a conflict"))?;
+        let row = row.map_err(self.list_fault("read a conflict"))?;
         row.map(conflicts::Model::into_conflict).transpose()
     }
 
@@ -92,7 +91,7 @@ impl Postgres {
             .limit(PREFIX_MAX)
             .all(&self.lists)
             .await
-            .map_err(list_fault("list conflicts"))?;
+            .map_err(self.list_fault("list conflicts"))?;
         rows.into_iter().map(conflicts::Model::into_conflict).collect()
     }
 
@@ -106,7 +105,7 @@ impl Postgres {
             .limit(PREFIX_MAX)
             .all(&self.lists)
             .await
-            .map_err(list_fault("list intents"))?;
+            .map_err(self.list_fault("list intents"))?;
         rows.into_iter().map(intents::Model::into_intent).collect()
     }
 
@@ -121,7 +120,7 @@ impl Postgres {
             .limit(filter.limit)
             .all(&self.lists)
             .await
-            .map_err(list_fault("list errors"))?;
+            .map_err(self.list_fault("list errors"))?;
         let mut records = self.records_of(rows.iter().map(|row| row.link)).await?;
         rows.into_iter()
             .map(|row| {
@@ -139,7 +138,7 @@ impl Postgres {
     ) -> Result<HashMap<Uuid, Both<Option<RecordId>>>, StoreError> {
         let ids: Vec<Uuid> = ids.collect();
         let rows = links::Entity::find().filter(links::Column::Id.is_in(ids)).all(&self.lists);
-        let rows = rows.await.map_err(list_fault("list errors"))?;
+        let rows = rows.await.map_err(self.list_fault("list errors"))?;
         let both = |row: links::Model| {
             Both::new(row.left_id.map(RecordId::new), row.right_id.map(RecordId::new))
         };
@@ -152,7 +151,7 @@ impl Postgres {
             .order_by_asc(attempts::Column::Id)
             .all(&self.lists)
             .await
-            .map_err(list_fault("list attempts"))?;
+            .map_err(self.list_fault("list attempts"))?;
         rows.into_iter().map(attempts::Model::into_row).collect()
     }
 
@@ -172,7 +171,7 @@ impl Postgres {
                 .into_tuple()
                 .all(&self.lists)
                 .await
-                .map_err(list_fault("list dead letters"))?;
+                .map_err(self.list_fault("list dead letters"))?;
         Ok(rows.into_iter().map(dead_letter).collect())
     }
 }

@@ -1,9 +1,9 @@
 //! A deciding transaction. It knows which links it has locked, and touches no other's rows.
 
-use super::error::fault;
-use super::save_links::run;
 use super::{advance, claim, facts, lock, neighbours, route, save};
 use crate::batch::Known;
+use crate::session::Transaction;
+use crate::statement::{Query, Statement};
 use crate::stored::{checked, to_json};
 use async_trait::async_trait;
 use duet_core::facts::{Claim, Facts, Holder, Parent, Rival};
@@ -14,27 +14,34 @@ use duet_core::stamp::Stamp;
 use duet_core::value::Value;
 use duet_ports::envelope::Numbered;
 use duet_ports::store::{Address, Attempt, DeadLetter, Decided, StoreError, Unit};
-use sqlx::{Postgres as Driver, Transaction};
 use std::collections::HashMap;
 
-const ATTEMPTS: &str = "
+const ATTEMPTS: Statement = Statement {
+    what: "store attempts",
+    postgres: "
 INSERT INTO attempts (intent, link, number, sent_at, done_at, outcome, failure)
 SELECT intent, link, number, sent_at, done_at, outcome, failure::json
 FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::bigint[], $5::bigint[], $6::text[],
         $7::text[])
     WITH ORDINALITY AS n(intent, link, number, sent_at, done_at, outcome, failure, place)
-ORDER BY place";
+ORDER BY place",
+    sqlite: "
+INSERT INTO attempts (intent, link, number, sent_at, done_at, outcome, failure)
+SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+    value ->> 6
+FROM json_each($1) ORDER BY key",
+};
 
-/// A deciding transaction on PostgreSQL. Dropped, it rolls back.
-pub(super) struct PostgresUnit {
-    transaction: Transaction<'static, Driver>,
+/// A deciding transaction. Dropped, it rolls back.
+pub(super) struct SqlUnit {
+    transaction: Transaction,
     /// Links locked here.
     known: HashMap<LinkId, Known>,
 }
 
-impl PostgresUnit {
-    pub(super) fn new(transaction: Transaction<'static, Driver>) -> Self {
-        PostgresUnit { transaction, known: HashMap::new() }
+impl SqlUnit {
+    pub(super) fn new(transaction: Transaction) -> Self {
+        SqlUnit { transaction, known: HashMap::new() }
     }
 
     /// Those of these links that are locked here.
@@ -44,14 +51,14 @@ impl PostgresUnit {
 }
 
 #[async_trait]
-impl Unit for PostgresUnit {
+impl Unit for SqlUnit {
     async fn ensure(
         &mut self,
         addresses: &[Address],
         fresh: &(dyn Fn() -> LinkId + Sync),
         now: Stamp,
     ) -> Result<Vec<LinkId>, StoreError> {
-        route::ensure(&mut self.transaction, addresses, fresh, now).await
+        route::ensure(&mut self.transaction.session(), addresses, fresh, now).await
     }
 
     async fn lock(
@@ -59,7 +66,7 @@ impl Unit for PostgresUnit {
         links: &[LinkId],
         skip_locked: bool,
     ) -> Result<Vec<(LinkId, i64)>, StoreError> {
-        let locked = lock::lock(&mut self.transaction, links, skip_locked).await?;
+        let locked = lock::lock(&mut self.transaction.session(), links, skip_locked).await?;
         for (link, rev) in &locked {
             self.known.entry(*link).or_insert(Known { rev: *rev, stored: None });
         }
@@ -73,7 +80,7 @@ impl Unit for PostgresUnit {
         now: Stamp,
     ) -> Result<Vec<Facts>, StoreError> {
         let links = lock::uuids(&self.locked(links));
-        let loaded = facts::load(&mut self.transaction, &links, markers, now).await?;
+        let loaded = facts::load(&mut self.transaction.session(), &links, markers, now).await?;
         let mut all = Vec::with_capacity(loaded.len());
         for one in loaded {
             let rev = one.facts.link.rev;
@@ -87,7 +94,7 @@ impl Unit for PostgresUnit {
         &mut self,
         keys: &[(FlowName, usize, String)],
     ) -> Result<Vec<(FlowName, Claim)>, StoreError> {
-        neighbours::claims(&mut self.transaction, keys).await
+        neighbours::claims(&mut self.transaction.session(), keys).await
     }
 
     async fn parents(
@@ -95,25 +102,25 @@ impl Unit for PostgresUnit {
         records: &[(FlowName, Side, RecordId)],
         links: &[LinkId],
     ) -> Result<Vec<Parent>, StoreError> {
-        neighbours::parents(&mut self.transaction, records, links).await
+        neighbours::parents(&mut self.transaction.session(), records, links).await
     }
 
     async fn rivals(
         &mut self,
         values: &[(FlowName, Side, Column, Value)],
     ) -> Result<Vec<(FlowName, Rival)>, StoreError> {
-        neighbours::rivals(&mut self.transaction, values).await
+        neighbours::rivals(&mut self.transaction.session(), values).await
     }
 
     async fn holders(
         &mut self,
         records: &[(FlowName, Side, RecordId)],
     ) -> Result<Vec<(FlowName, Holder)>, StoreError> {
-        neighbours::holders(&mut self.transaction, records).await
+        neighbours::holders(&mut self.transaction.session(), records).await
     }
 
     async fn save(&mut self, decided: &[Decided], now: Stamp) -> Result<Vec<LinkId>, StoreError> {
-        save::save(&mut self.transaction, &mut self.known, decided, now).await
+        save::save(&mut self.transaction.session(), &mut self.known, decided, now).await
     }
 
     async fn attempts(&mut self, attempts: &[Attempt]) -> Result<(), StoreError> {
@@ -126,15 +133,15 @@ impl Unit for PostgresUnit {
         let failures: Vec<Option<String>> =
             attempts.iter().map(failure).collect::<Result<_, _>>()?;
         let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-        let query = sqlx::query(ATTEMPTS)
-            .bind(attempts.iter().map(|one| one.intent.0).collect::<Vec<_>>())
-            .bind(attempts.iter().map(|one| one.link.0).collect::<Vec<_>>())
-            .bind(attempts.iter().map(|one| number(one.number)).collect::<Vec<_>>())
-            .bind(attempts.iter().map(|one| one.sent_at.0).collect::<Vec<_>>())
-            .bind(attempts.iter().map(|one| one.done_at.0).collect::<Vec<_>>())
-            .bind(attempts.iter().map(|one| one.outcome).collect::<Vec<_>>())
-            .bind(failures);
-        run(&mut self.transaction, "store attempts", query).await
+        let query = Query::new(&ATTEMPTS)
+            .column(attempts.iter().map(|one| one.intent.0))
+            .column(attempts.iter().map(|one| one.link.0))
+            .column(attempts.iter().map(|one| number(one.number)))
+            .column(attempts.iter().map(|one| one.sent_at.0))
+            .column(attempts.iter().map(|one| one.done_at.0))
+            .column(attempts.iter().map(|one| one.outcome))
+            .column(failures);
+        self.transaction.session().run(query).await
     }
 
     async fn send(
@@ -144,7 +151,7 @@ impl Unit for PostgresUnit {
         deadline: Stamp,
     ) -> Result<Vec<Intent>, StoreError> {
         let locked: Vec<LinkId> = self.known.keys().copied().collect();
-        claim::send(&mut self.transaction, intents, &locked, sent_at, deadline).await
+        claim::send(&mut self.transaction.session(), intents, &locked, sent_at, deadline).await
     }
 
     async fn settle(
@@ -156,16 +163,16 @@ impl Unit for PostgresUnit {
         for number in numbers {
             checked("source", &number.source)?;
         }
-        advance::mark(&mut self.transaction, numbers).await?;
-        advance::bury(&mut self.transaction, dead, now).await
+        advance::mark(&mut self.transaction.session(), numbers).await?;
+        advance::bury(&mut self.transaction.session(), dead, now).await
     }
 
     async fn touch(&mut self, links: &[LinkId], due_at: Stamp) -> Result<(), StoreError> {
         let links = self.locked(links);
-        lock::touch(&mut self.transaction, &links, due_at.0).await
+        lock::touch(&mut self.transaction.session(), &links, due_at.0).await
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        self.transaction.commit().await.map_err(fault("commit"))
+        self.transaction.commit("commit").await
     }
 }

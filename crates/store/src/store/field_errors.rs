@@ -1,14 +1,13 @@
 //! Lists of the values that are kept back, with their links' records.
 
-use super::Postgres;
-use super::error::list_fault;
+use super::SqlStore;
 use crate::entity::field_errors::{Column, Entity, Model};
 use crate::filters;
 use duet_ports::inspect::{FieldErrorFilter, FieldErrorRow};
 use duet_ports::store::StoreError;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-impl Postgres {
+impl SqlStore {
     pub(super) async fn list_field_errors(
         &self,
         filter: &FieldErrorFilter,
@@ -20,7 +19,7 @@ impl Postgres {
             .limit(filter.limit)
             .all(&self.lists)
             .await
-            .map_err(list_fault("list field errors"))?;
+            .map_err(self.list_fault("list field errors"))?;
         self.with_records(rows).await
     }
 
@@ -37,7 +36,7 @@ impl Postgres {
             .limit(super::lists::PREFIX_MAX)
             .all(&self.lists)
             .await
-            .map_err(list_fault("list field errors"))?;
+            .map_err(self.list_fault("list field errors"))?;
         self.with_records(rows).await
     }
 

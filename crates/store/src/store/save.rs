@@ -5,14 +5,14 @@ use super::save_field_errors as field_errors;
 use super::save_links as own;
 use crate::batch::{Batch, Known};
 use crate::effects::Effects;
+use crate::session::Session;
 use duet_core::id::LinkId;
 use duet_core::stamp::Stamp;
 use duet_ports::store::{Decided, StoreError};
-use sqlx::PgConnection;
 use std::collections::HashMap;
 
 pub(super) async fn save(
-    connection: &mut PgConnection,
+    session: &mut Session<'_>,
     known: &mut HashMap<LinkId, Known>,
     decided: &[Decided],
     now: Stamp,
@@ -22,19 +22,19 @@ pub(super) async fn save(
     }
     let batch = Batch::of(decided, known)?;
     let effects = Effects::of(decided)?;
-    own::links(connection, &batch).await?;
-    own::contents(connection, &batch).await?;
-    effect::intents(connection, &effects).await?;
-    effect::conflicts(connection, &effects).await?;
-    effect::claims(connection, &effects).await?;
-    effect::waits(connection, &effects).await?;
-    effect::deletes(connection, &effects, now).await?;
-    field_errors::save(connection, &effects).await?;
-    own::decisions(connection, decided, now).await?;
+    own::links(session, &batch).await?;
+    own::contents(session, &batch).await?;
+    effect::intents(session, &effects).await?;
+    effect::conflicts(session, &effects).await?;
+    effect::claims(session, &effects).await?;
+    effect::waits(session, &effects).await?;
+    effect::deletes(session, &effects, now).await?;
+    field_errors::save(session, &effects).await?;
+    own::decisions(session, decided, now).await?;
     for one in decided {
         move_on(known, one);
     }
-    effect::wake(connection, &effects, now).await
+    effect::wake(session, &effects, now).await
 }
 
 /// A verdict counts only for the revision it was made from, and only under that link's lock.

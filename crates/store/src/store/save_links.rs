@@ -1,0 +1,236 @@
+//! Storing links, their aliases, agreed state, observations and decisions.
+
+use crate::batch::{AliasColumns, Batch, LinkColumns};
+use crate::session::Session;
+use crate::statement::{Query, Statement};
+use crate::stored::{FORM, checked, to_json};
+use duet_core::id::LinkId;
+use duet_core::stamp::Stamp;
+use duet_ports::store::{Decided, StoreError};
+use std::collections::HashSet;
+use uuid::Uuid;
+
+const RELEASE: Statement = Statement {
+    what: "release record ids",
+    postgres: "UPDATE links SET left_id = NULL, right_id = NULL WHERE id = ANY($1)",
+    sqlite: "
+UPDATE links SET left_id = NULL, right_id = NULL
+WHERE id IN (SELECT unhex(value) FROM json_each($1))",
+};
+
+const LINKS: Statement = Statement {
+    what: "store links",
+    postgres: "
+UPDATE links l SET rev = n.rev, phase = n.phase, left_id = n.left_id, right_id = n.right_id,
+    synced_at = n.synced_at, synced_left = n.synced_left, synced_right = n.synced_right,
+    due_at = n.due_at, waits = n.waits, memory = n.memory::json
+FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+        $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::integer[], $12::text[])
+    AS n(id, from_rev, rev, phase, left_id, right_id, synced_at, synced_left, synced_right,
+        due_at, waits, memory)
+WHERE l.id = n.id AND l.rev = n.from_rev
+RETURNING l.id",
+    sqlite: "
+UPDATE links AS l SET rev = n.rev, phase = n.phase, left_id = n.left_id, right_id = n.right_id,
+    synced_at = n.synced_at, synced_left = n.synced_left, synced_right = n.synced_right,
+    due_at = n.due_at, waits = n.waits, memory = n.memory
+FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS from_rev, value ->> 2 AS rev,
+        value ->> 3 AS phase, value ->> 4 AS left_id, value ->> 5 AS right_id,
+        value ->> 6 AS synced_at, value ->> 7 AS synced_left, value ->> 8 AS synced_right,
+        value ->> 9 AS due_at, value ->> 10 AS waits, value ->> 11 AS memory
+    FROM json_each($1)) AS n
+WHERE l.id = n.id AND l.rev = n.from_rev
+RETURNING id",
+};
+
+const FORGET_ALIASES: Statement = Statement {
+    what: "forget aliases",
+    postgres: "DELETE FROM aliases WHERE link = ANY($1)",
+    sqlite: "DELETE FROM aliases WHERE link IN (SELECT unhex(value) FROM json_each($1))",
+};
+
+/// A link that was joined leaves its aliases to the one that keeps them.
+const ALIASES: Statement = Statement {
+    what: "store aliases",
+    postgres: "
+INSERT INTO aliases (flow, side, record, link)
+SELECT DISTINCT ON (flow, side, record) flow, side, record, link
+FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[]) AS n(flow, side, record, link)
+ORDER BY flow, side, record, link
+ON CONFLICT (flow, side, record) DO UPDATE SET link = excluded.link",
+    sqlite: "
+INSERT INTO aliases (flow, side, record, link)
+SELECT value ->> 0 AS flow, value ->> 1 AS side, value ->> 2 AS record, min(unhex(value ->> 3))
+FROM json_each($1) WHERE true GROUP BY 1, 2, 3
+ON CONFLICT (flow, side, record) DO UPDATE SET link = excluded.link",
+};
+
+const AGREED: Statement = Statement {
+    what: "store agreed state",
+    postgres: "
+INSERT INTO agreed (link, form, data)
+SELECT link, $3, data::json FROM unnest($1::uuid[], $2::text[]) AS n(link, data)
+ON CONFLICT (link) DO UPDATE SET form = excluded.form, data = excluded.data",
+    sqlite: "
+INSERT INTO agreed (link, form, data)
+SELECT unhex(value ->> 0), $3, value ->> 1 FROM json_each($1) WHERE true
+ON CONFLICT (link) DO UPDATE SET form = excluded.form, data = excluded.data",
+};
+
+const FORGET_AGREED: Statement = Statement {
+    what: "forget agreed state",
+    postgres: "DELETE FROM agreed WHERE link = ANY($1)",
+    sqlite: "DELETE FROM agreed WHERE link IN (SELECT unhex(value) FROM json_each($1))",
+};
+
+const SEEN: Statement = Statement {
+    what: "store observations",
+    postgres: "
+INSERT INTO observations (link, side, form, data)
+SELECT link, side, $4, data::json FROM unnest($1::uuid[], $2::text[], $3::text[])
+    AS n(link, side, data)
+ON CONFLICT (link, side) DO UPDATE SET form = excluded.form, data = excluded.data",
+    sqlite: "
+INSERT INTO observations (link, side, form, data)
+SELECT unhex(value ->> 0), value ->> 1, $4, value ->> 2 FROM json_each($1) WHERE true
+ON CONFLICT (link, side) DO UPDATE SET form = excluded.form, data = excluded.data",
+};
+
+const FORGET_SEEN: Statement = Statement {
+    what: "forget observations",
+    postgres: "
+DELETE FROM observations o USING unnest($1::uuid[], $2::text[]) AS n(link, side)
+WHERE o.link = n.link AND o.side = n.side",
+    sqlite: "
+DELETE FROM observations WHERE (link, side) IN (
+    SELECT unhex(value ->> 0), value ->> 1 FROM json_each($1))",
+};
+
+const DECISIONS: Statement = Statement {
+    what: "store decisions",
+    postgres: "
+INSERT INTO decisions (link, rev, at, decided_row, rule, cause, policy, form, outcomes)
+SELECT link, rev, $7, decided_row, rule, cause, policy, $8, outcomes::json
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $9::text[])
+    WITH ORDINALITY AS n(link, rev, decided_row, rule, cause, policy, outcomes, number)
+ORDER BY number",
+    sqlite: "
+INSERT INTO decisions (link, rev, at, decided_row, rule, cause, policy, form, outcomes)
+SELECT unhex(value ->> 0), value ->> 1, $7, value ->> 2, value ->> 3, value ->> 4, value ->> 5, $8,
+    value ->> 6
+FROM json_each($1) ORDER BY key",
+};
+
+pub(super) async fn links(session: &mut Session<'_>, batch: &Batch) -> Result<(), StoreError> {
+    if !batch.released.is_empty() {
+        session.run(Query::new(&RELEASE).list(batch.released.iter().copied())).await?;
+    }
+    if !batch.links.id.is_empty() {
+        update(session, &batch.links).await?;
+    }
+    if !batch.realiased.is_empty() {
+        let forget = Query::new(&FORGET_ALIASES).list(batch.realiased.iter().copied());
+        session.run(forget).await?;
+        aliases(session, &batch.aliases).await?;
+    }
+    Ok(())
+}
+
+async fn update(session: &mut Session<'_>, links: &LinkColumns) -> Result<(), StoreError> {
+    let query = Query::new(&LINKS)
+        .column(links.id.iter().copied())
+        .column(links.from_rev.iter().copied())
+        .column(links.rev.iter().copied())
+        .column(links.phase.iter().map(String::as_str))
+        .column(links.left_id.iter().map(Option::as_deref))
+        .column(links.right_id.iter().map(Option::as_deref))
+        .column(links.synced_at.iter().copied())
+        .column(links.synced_left.iter().copied())
+        .column(links.synced_right.iter().copied())
+        .column(links.due_at.iter().copied())
+        .column(links.waits.iter().copied())
+        .column(links.memory.iter().map(Option::as_deref));
+    let rows = session.all(query).await?;
+    let stored: HashSet<Uuid> = rows.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?;
+    match links.id.iter().find(|id| !stored.contains(id)) {
+        Some(stale) => Err(StoreError::StaleLink { link: LinkId(*stale) }),
+        None => Ok(()),
+    }
+}
+
+async fn aliases(session: &mut Session<'_>, rows: &AliasColumns) -> Result<(), StoreError> {
+    if rows.link.is_empty() {
+        return Ok(());
+    }
+    let query = Query::new(&ALIASES)
+        .column(rows.flow.iter().map(String::as_str))
+        .column(rows.side.iter().copied())
+        .column(rows.record.iter().map(String::as_str))
+        .column(rows.link.iter().copied());
+    session.run(query).await
+}
+
+/// Agreed state and observations, as far as they changed.
+pub(super) async fn contents(session: &mut Session<'_>, batch: &Batch) -> Result<(), StoreError> {
+    if !batch.agreed.is_empty() {
+        let query = Query::new(&AGREED)
+            .column(batch.agreed.iter().map(|row| row.0))
+            .column(batch.agreed.iter().map(|row| row.1.as_str()))
+            .bind(FORM);
+        session.run(query).await?;
+    }
+    if !batch.agreed_gone.is_empty() {
+        let query = Query::new(&FORGET_AGREED).list(batch.agreed_gone.iter().copied());
+        session.run(query).await?;
+    }
+    seen(session, batch).await
+}
+
+async fn seen(session: &mut Session<'_>, batch: &Batch) -> Result<(), StoreError> {
+    if !batch.seen.is_empty() {
+        let query = Query::new(&SEEN)
+            .column(batch.seen.iter().map(|row| row.0))
+            .column(batch.seen.iter().map(|row| row.1))
+            .column(batch.seen.iter().map(|row| row.2.as_str()))
+            .bind(FORM);
+        session.run(query).await?;
+    }
+    if !batch.seen_gone.is_empty() {
+        let query = Query::new(&FORGET_SEEN)
+            .column(batch.seen_gone.iter().map(|row| row.0))
+            .column(batch.seen_gone.iter().map(|row| row.1));
+        session.run(query).await?;
+    }
+    Ok(())
+}
+
+/// One row per verdict, none for an echo.
+pub(super) async fn decisions(
+    session: &mut Session<'_>,
+    decided: &[Decided],
+    now: Stamp,
+) -> Result<(), StoreError> {
+    let told: Vec<&Decided> = decided.iter().filter(|one| !one.verdict.echo).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let outcomes: Vec<String> = told
+        .iter()
+        .map(|one| to_json("decision", &one.verdict.outcomes))
+        .collect::<Result<_, _>>()?;
+    for one in &told {
+        checked("rule", &one.verdict.rule)?;
+        checked("cause", &one.cause)?;
+    }
+    let query = Query::new(&DECISIONS)
+        .column(told.iter().map(|one| one.verdict.link.id.0))
+        .column(told.iter().map(|one| one.verdict.link.rev))
+        .column(told.iter().map(|one| one.verdict.row.as_str()))
+        .column(told.iter().map(|one| one.verdict.rule.as_str()))
+        .column(told.iter().map(|one| one.cause.as_str()))
+        .column(told.iter().map(|one| one.policy.as_str()))
+        .bind(now.0)
+        .bind(FORM)
+        .column(outcomes);
+    session.run(query).await
+}
