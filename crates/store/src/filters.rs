@@ -9,6 +9,11 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoCondition};
 use sea_orm::{ColumnTrait, Condition};
 use uuid::Uuid;
 
+/// The words of the indexes over conflicts that hold and over open intents. They are used where they
+/// stand as they are, not where a state is a value of the query.
+const HOLDING: &str = "state IN ('open', 'snoozed', 'decided')";
+const OPEN: &str = "state IN ('planned', 'sent', 'unknown', 'parked', 'discarded')";
+
 /// Conflicts that a filter asks for; without states, those that hold.
 pub(crate) fn conflicts(filter: &ConflictFilter) -> Condition {
     use conflicts::Column;
@@ -16,7 +21,9 @@ pub(crate) fn conflicts(filter: &ConflictFilter) -> Condition {
         [] => holding(),
         states => states.iter().map(name_of).collect(),
     };
+    let all_hold = states.iter().all(|state| holding().contains(state));
     Condition::all()
+        .add_option(all_hold.then(|| Expr::cust(HOLDING)))
         .add(Column::State.is_in(states))
         .add_option(filter.flow.as_ref().map(|flow| Column::Flow.eq(flow.as_str())))
         .add_option(filter.kind.map(|kind| Column::Kind.eq(name_of(kind))))
@@ -38,8 +45,10 @@ pub(crate) fn errors(filter: &ErrorFilter) -> Condition {
         [] => Column::State.eq(name_of(IntentState::Parked)).or(failed).into_condition(),
         states => Column::State.is_in(states.iter().map(name_of)).into_condition(),
     };
+    let all_open = filter.states.iter().all(|state| state.is_open());
     let class = |name: String| Expr::col(Alias::new("failure_class")).eq(name);
     Condition::all()
+        .add_option(all_open.then(|| Expr::cust(OPEN)))
         .add(states)
         .add_option(filter.flow.as_ref().map(|flow| Column::Flow.eq(flow.as_str())))
         .add_option(filter.class.map(|failure| class(name_of(failure))))

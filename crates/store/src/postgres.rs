@@ -60,7 +60,7 @@ impl Postgres {
             .max_connections(options.connections_max.max(1))
             .acquire_timeout(options.connect_timeout)
             .connect_lazy_with(connect.clone());
-        Ok(SqlStore::new(Database::Postgres(Pool { pool, connect })))
+        Ok(SqlStore::new(Database::Postgres(Pool { pool, connect: Box::new(connect) })))
     }
 }
 
@@ -68,7 +68,7 @@ impl Postgres {
 #[derive(Debug)]
 pub(crate) struct Pool {
     pool: PgPool,
-    connect: PgConnectOptions,
+    connect: Box<PgConnectOptions>,
 }
 
 impl Pool {

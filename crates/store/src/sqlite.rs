@@ -11,7 +11,7 @@ mod file;
 use crate::session::{Connection, Transaction};
 use crate::store::{Database, SqlStore};
 use duet_ports::store::StoreError;
-use error::{Trouble, fault, list_fault};
+use error::{advised, fault, list_fault};
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, SqlxSqliteConnector,
     TransactionOptions, TransactionTrait,
@@ -73,28 +73,7 @@ impl Sqlite {
     /// When there is no such file and it isn't to be made, or it can't be opened, read or written,
     /// or isn't a database; [`StoreError::Busy`] when another process keeps it locked.
     pub async fn open(path: &Path, options: SqliteOptions) -> Result<SqlStore, StoreError> {
-        let file: Arc<Path> = file::found(path, options.create).await?.into();
-        let patience = options.busy_timeout;
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(patience)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            // SQLite ends a transaction by itself where the disk fails it, and the driver, which
-            // doesn't know, would take every later one for a part of it.
-            .before_acquire(|connection, _| {
-                Box::pin(async move { Ok(!connection.is_in_transaction()) })
-            })
-            .connect_lazy_with(writing(&file));
-        let readers = SqlitePoolOptions::new()
-            .max_connections(options.readers_max.max(1))
-            .acquire_timeout(patience)
-            .test_before_acquire(false)
-            .connect_lazy_with(reading(&file, patience));
-        let pools = Pools { writer, readers, file, patience, waiting: AtomicUsize::new(0) };
-        pools.try_once().await?;
-        Ok(SqlStore::new(Database::Sqlite(pools)))
+        Ok(SqlStore::new(Database::Sqlite(Pools::open(path, options).await?)))
     }
 }
 
@@ -125,6 +104,31 @@ impl Drop for Waiter<'_> {
 }
 
 impl Pools {
+    async fn open(path: &Path, options: SqliteOptions) -> Result<Pools, StoreError> {
+        let file: Arc<Path> = file::found(path, options.create).await?.into();
+        let patience = options.busy_timeout;
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(patience)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            // SQLite ends a transaction by itself where the disk fails it, and the driver, which
+            // doesn't know, would take every later one for a part of it.
+            .before_acquire(|connection, _| {
+                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            })
+            .connect_lazy_with(writing(&file));
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.readers_max.max(1))
+            .acquire_timeout(patience)
+            .test_before_acquire(false)
+            .connect_lazy_with(reading(&file, patience));
+        let pools = Pools { writer, readers, file, patience, waiting: AtomicUsize::new(0) };
+        pools.try_once().await?;
+        Ok(pools)
+    }
+
     pub(crate) fn file(&self) -> &Path {
         &self.file
     }
@@ -189,7 +193,7 @@ impl Pools {
         }
         let advice = "the file can't have a write-ahead log; keep it on a disk of this machine";
         let place = Some(self.file.display().to_string());
-        Err(StoreError::Unreachable { what: "open", place, source: Trouble::new(advice, None) })
+        Err(StoreError::Unreachable { what: "open", place, source: advised(advice, None) })
     }
 
     /// Tries again while others are in the way, as long as patience lasts.
@@ -219,7 +223,7 @@ impl Pools {
             self.file.display(),
             self.patience.as_secs_f32(),
         );
-        StoreError::Busy { what, source: Trouble::new(advice, None) }
+        StoreError::Busy { what, source: advised(advice, None) }
     }
 
     pub(crate) async fn close(&self) {
@@ -245,4 +249,93 @@ fn writing(file: &Path) -> SqliteConnectOptions {
 
 fn reading(file: &Path, patience: Duration) -> SqliteConnectOptions {
     options(file).pragma("query_only", "ON").busy_timeout(patience)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Shows what is told where the disk fails a transaction, and that the next one is a new one.
+
+    use super::*;
+    use crate::statement::{Query, Statement};
+    use tempfile::TempDir;
+
+    const MAKE: Statement = Statement::same("make", "CREATE TABLE t (x BLOB)");
+    const WRITE: Statement = Statement::same("write", "INSERT INTO t VALUES (zeroblob(100000))");
+    const COUNT: Statement = Statement::same("count", "SELECT count(*) FROM t");
+    const CRAMPED: Statement = Statement::same("cramp", "PRAGMA max_page_count = 20");
+    const FORBID: Statement = Statement::same("forbid", "PRAGMA query_only = ON");
+
+    async fn pools() -> (TempDir, Pools) {
+        let folder = TempDir::new().expect("a folder can be made");
+        let options = SqliteOptions { create: true, ..SqliteOptions::default() };
+        let pools = Pools::open(&folder.path().join("duet.db"), options).await.expect("it opens");
+        write(&pools, &MAKE).await.expect("it is empty");
+        (folder, pools)
+    }
+
+    async fn write(pools: &Pools, statement: &'static Statement) -> Result<(), StoreError> {
+        let mut transaction = pools.begin().await?;
+        transaction.session().run(Query::new(statement)).await?;
+        transaction.commit("commit").await
+    }
+
+    async fn count(pools: &Pools) -> i64 {
+        let mut reader = pools.reader("count").await.expect("there is one");
+        let row = reader.session().first(Query::new(&COUNT)).await.expect("it answers");
+        row.expect("one row").get(0).expect("a number")
+    }
+
+    /// What the one connection that writes is told when it was made to fail.
+    async fn failed(pools: &Pools, fail: &'static Statement) -> String {
+        let mut writer = pools.writer.acquire().await.expect("it is there");
+        let mut session = crate::session::Session::Sqlite(&mut writer, &pools.file);
+        session.run(Query::new(fail)).await.expect("it is set");
+        drop(writer);
+        let error = write(pools, &WRITE).await.expect_err("it can't be written");
+        let StoreError::Unreachable { what: "write", place: Some(place), source } = &error else {
+            panic!("another error: {error:?}");
+        };
+        assert_eq!(*place, pools.file.display().to_string());
+        assert!(source.source().is_some(), "SQLite's own words come with it");
+        source.to_string()
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_the_next_transaction_is_a_new_one() {
+        let (_folder, pools) = pools().await;
+        let told = failed(&pools, &CRAMPED).await;
+        assert!(told.contains("no room left on its disk"), "{told}");
+        assert_eq!(count(&pools).await, 0);
+        // The limit went with its connection, as the full disk does in the end.
+        write(&pools, &WRITE).await.expect("there is room again");
+        assert_eq!(count(&pools).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_read_only_is_told() {
+        let (_folder, pools) = pools().await;
+        let told = failed(&pools, &FORBID).await;
+        assert!(told.contains("the right to write it"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_is_given_up_while_it_waits_leaves_no_trace() {
+        let (_folder, pools) = pools().await;
+        let first = pools.begin().await.expect("nobody else is there");
+        {
+            let second = pools.begin();
+            tokio::pin!(second);
+            tokio::select! {
+                _ = second.as_mut() => panic!("it waits for the first one"),
+                () = async {
+                    while pools.waiting() == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                } => {}
+            }
+        }
+        assert_eq!(pools.waiting(), 0);
+        drop(first);
+        write(&pools, &WRITE).await.expect("nobody holds anything");
+    }
 }

@@ -15,6 +15,8 @@ mod lock;
 mod migrate;
 mod neighbours;
 mod people;
+#[cfg(test)]
+mod plans;
 mod port;
 mod route;
 mod rows;

@@ -11,7 +11,7 @@ use duet_ports::store::{Address, Most, Store};
 use duet_testkit::store_contract::sample::{
     NOW, address, agreed, flow, fresh_link, intent, observation, plan, verdict,
 };
-use rig::PostgresRig;
+use rig::{PostgresRig, SqliteRig};
 use std::time::{Duration, Instant};
 
 const LINKS: usize = 200;
@@ -53,28 +53,44 @@ fn now() -> Instant {
     Instant::now()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_links_are_one_transaction() {
-    let rig = PostgresRig::new().await;
-    let store = rig.connect().await;
+/// Decisions, the least revision of a link, intents, observations.
+const COUNTED: &str = "SELECT (SELECT count(*) FROM decisions), (SELECT min(rev) FROM links),
+    (SELECT count(*) FROM intents), (SELECT count(*) FROM observations)";
+
+fn expected() -> (i64, i64, i64, i64) {
+    let links = i64::try_from(LINKS).expect("a small number");
+    (links * ROUNDS, ROUNDS, links, links)
+}
+
+/// How long the transactions took: the first, the one in the middle, the best.
+async fn rounds(store: &dyn Store) -> (Duration, Duration, Duration) {
     let mut times = Vec::new();
     for number in 0..ROUNDS {
-        times.push(round(&store, number).await);
+        times.push(round(store, number).await);
     }
     let first = times.remove(0);
     times.sort_unstable();
-    println!("first {first:?}, then median {:?}, best {:?}", times[times.len() / 2], times[0]);
-
-    let counted = "SELECT (SELECT count(*) FROM decisions), (SELECT min(rev) FROM links),
-        (SELECT count(*) FROM intents), (SELECT count(*) FROM observations)";
-    let counted: (i64, i64, i64, i64) =
-        sqlx::query_as(counted).fetch_one(&mut rig.plain().await).await.expect("it counts");
-    let links = i64::try_from(LINKS).expect("a small number");
-    assert_eq!(counted, (links * ROUNDS, ROUNDS, links, links));
     let most = Most { writes: LINKS, reads: LINKS };
     let claimed = store.claim(&"shop".into(), &[flow()], most, NOW, NOW.plus(1)).await;
     let claimed = claimed.expect("it answers");
     assert_eq!(claimed.map(|claimed| claimed.intents.len()), Some(LINKS));
     let due: Vec<LinkId> = store.due_links(&[flow()], LINKS, NOW).await.expect("it answers");
     assert!(due.is_empty(), "the last verdict asked for nothing");
+    (first, times[times.len() / 2], times[0])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_links_are_one_transaction() {
+    let rig = PostgresRig::new().await;
+    println!("first, median, best: {:?}", rounds(&rig.connect().await).await);
+    let counted = sqlx::query_as(COUNTED).fetch_one(&mut rig.plain().await).await;
+    assert_eq!(expected(), counted.expect("it counts"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_links_are_one_transaction_of_a_file() {
+    let rig = SqliteRig::new().await;
+    println!("first, median, best: {:?}", rounds(&*rig.open().await).await);
+    let counted = sqlx::query_as(COUNTED).fetch_one(&mut rig.plain().await).await;
+    assert_eq!(expected(), counted.expect("it counts"));
 }

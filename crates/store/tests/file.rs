@@ -8,9 +8,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use duet_ports::inspect::Inspect;
 use duet_ports::store::{Store, StoreError};
 use duet_store::{SqlStore, Sqlite, SqliteOptions};
-use duet_testkit::store_contract::sample::{NOW, agreed, facts, flow, held, lefts, linked, verdict};
+use duet_testkit::store_contract::sample::{
+    NOW, agreed, facts, flow, held, lefts, linked, verdict,
+};
 use rig::SqliteRig;
 use tempfile::TempDir;
 

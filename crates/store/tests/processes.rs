@@ -2,11 +2,15 @@
 //! that is killed leaves nothing half done, and one whose disk is full says so. The test starts itself
 //! as the other process, which is why it has no harness but answers `--list` on its own.
 
-#![allow(clippy::print_stdout, reason = "the other process says how far it is, the list what there is")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the other process says how far it is, the list what there is"
+)]
 
 use std::future::pending;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use duet_ports::store::{Store, StoreError};
@@ -16,8 +20,6 @@ use duet_testkit::store_contract::sample::{
 };
 use duet_testkit::wait::wait_until;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 const BESIDE: &str = "a_command_writes_beside_a_process_at_work";
@@ -104,14 +106,30 @@ async fn file() -> (TempDir, PathBuf, SqlStore) {
     (folder, file, store)
 }
 
-/// Starts this program as another process, and waits for its first line.
-async fn spawned(mut command: Command) -> (Child, String) {
-    let mut child =
-        command.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("a process can be started");
-    let mut line = String::new();
-    let out = child.stdout.take().expect("it was asked for");
-    BufReader::new(out).read_line(&mut line).await.expect("it says something");
-    (child, line.trim().to_owned())
+/// Another process, ended with the test at the latest.
+struct Other(Child);
+
+impl Other {
+    /// Starts one and waits for its first line.
+    fn started(mut command: Command) -> (Self, String) {
+        let child = command.stdout(Stdio::piped()).spawn().expect("a process can be started");
+        let mut other = Other(child);
+        let mut line = String::new();
+        let out = other.0.stdout.take().expect("it was asked for");
+        BufReader::new(out).read_line(&mut line).expect("it says something");
+        (other, line.trim().to_owned())
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().expect("it may be killed");
+        self.0.wait().expect("it ends");
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 fn own(role: &str, file: &Path) -> Command {
@@ -122,7 +140,7 @@ fn own(role: &str, file: &Path) -> Command {
 
 async fn a_command_writes_beside_a_process_at_work() {
     let (_folder, file, store) = file().await;
-    let (mut worker, told) = spawned(own("work", &file)).await;
+    let (mut worker, told) = Other::started(own("work", &file));
     assert_eq!(told, "at work");
     let links = linked(&store, &["worked", "ours"]).await;
     let before = facts(&store, links[0]).await.link.rev;
@@ -132,12 +150,12 @@ async fn a_command_writes_beside_a_process_at_work() {
     }
     assert_eq!(facts(&store, links[1]).await.link.rev, 50);
     while facts(&store, links[0]).await.link.rev < before + 50 {}
-    worker.kill().await.expect("it was at work until now");
+    worker.kill();
 }
 
 async fn a_process_that_is_killed_leaves_nothing_half_done() {
     let (_folder, file, store) = file().await;
-    let (mut holder, told) = spawned(own("hold", &file)).await;
+    let (mut holder, told) = Other::started(own("hold", &file));
     assert_eq!(told, "holding");
     let waiting = linked(&store, &["held"]);
     tokio::pin!(waiting);
@@ -145,7 +163,7 @@ async fn a_process_that_is_killed_leaves_nothing_half_done() {
         _ = waiting.as_mut() => panic!("the other process holds everything"),
         () = wait_until(SOON, "it waits", async || store.waiting() == 1) => {}
     }
-    holder.kill().await.expect("it held on until now");
+    holder.kill();
     let link = waiting.await[0];
     let facts = facts(&store, link).await;
     assert_eq!((facts.link.rev, facts.agreed), (0, duet_core::agreed::Agreed::None));
@@ -157,10 +175,10 @@ async fn a_full_disk_stops_the_process_that_meets_it() {
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' XFSZ; ulimit -f 2000; exec \"$0\" fill \"$1\""]);
     command.arg(std::env::current_exe().expect("this program has a path")).arg(&file);
-    let (mut filler, told) = spawned(command).await;
+    let (mut filler, told) = Other::started(command);
     assert!(told.starts_with(&file.display().to_string()), "{told}");
     assert!(told.contains("disk"), "{told}");
-    assert!(filler.wait().await.expect("it ends by itself").success());
+    assert!(filler.0.wait().expect("it ends by itself").success());
     let link = linked(&store, &["filled"]).await[0];
     let stored = facts(&store, link).await;
     assert!(stored.link.rev > 0, "what was answered is there");

@@ -1,15 +1,14 @@
-//! `schema/postgres.sql` says what a migrated database holds, read from its catalogues. Where it
-//! doesn't, the test fails; `UPDATE_SCHEMA=1` writes it anew.
+//! `schema/postgres.sql` and `schema/sqlite.sql` say what a migrated database holds, read from its
+//! catalogues. Where they don't, the test fails; `UPDATE_SCHEMA=1` writes them anew.
 
 mod rig;
 
-use rig::PostgresRig;
+use rig::{PostgresRig, SqliteRig};
 use sqlx::PgConnection;
 use std::fmt::Write;
 use std::path::Path;
 
 const HEAD: &str = "\
--- The state database of duet on PostgreSQL, as `duet migrate` makes it.
 -- Written by the test of this file (crates/store/tests/schema.rs); not to be edited, not to be run.
 -- Every point in time is a whole number: microseconds since 1970-01-01 UTC.
 -- Names of values are those of `docs/reference`; JSON columns hold the forms of duet-core.
@@ -45,7 +44,8 @@ FROM pg_trigger WHERE tgrelid = $1::bigint::oid AND NOT tgisinternal ORDER BY tg
 type Column = (String, String, bool, String, String);
 
 async fn render(database: &mut PgConnection) -> String {
-    let mut text = HEAD.to_owned();
+    let mut text =
+        format!("-- The state database of duet on PostgreSQL, as `duet migrate` makes it.\n{HEAD}");
     let tables: Vec<(i64, String, String)> =
         sqlx::query_as(TABLES).fetch_all(&mut *database).await.expect("tables can be listed");
     for (oid, name, about) in tables {
@@ -86,29 +86,56 @@ async fn definitions(database: &mut PgConnection, oid: i64) -> String {
     text
 }
 
+/// SQLite keeps the words that everything was made with, comments included.
+const MADE: &str = "
+SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL AND tbl_name <> 'migrations'
+ORDER BY (SELECT t.rowid FROM sqlite_schema t WHERE t.name = sqlite_schema.tbl_name), rowid";
+
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "the one switch of this test")]
 async fn the_schema_file_tells_the_truth() {
     let rig = PostgresRig::new().await;
-    let rendered = render(&mut rig.plain().await).await;
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema/postgres.sql");
+    is_told("postgres.sql", &render(&mut rig.plain().await).await);
+}
+
+#[tokio::test]
+async fn the_schema_file_of_sqlite_tells_the_truth() {
+    let rig = SqliteRig::new().await;
+    let made: Vec<String> =
+        sqlx::query_scalar(MADE).fetch_all(&mut rig.plain().await).await.expect("it answers");
+    let mut text = format!(
+        "-- The state database of duet in a SQLite file, as `duet migrate` makes it.\n{HEAD}"
+    );
+    text.push_str("-- Ids are 16 bytes: `hex(id)` shows them, `unhex('...')` finds them.\n");
+    for statement in made {
+        let space = if statement.starts_with("CREATE TABLE") { "\n" } else { "" };
+        writeln!(text, "{space}{statement}").expect("text grows");
+    }
+    is_told("sqlite.sql", &text);
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one switch of this test")]
+fn is_told(name: &str, rendered: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema").join(name);
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        std::fs::write(&path, &rendered).expect("the file can be written");
+        std::fs::write(&path, rendered).expect("the file can be written");
     }
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(stored, rendered, "UPDATE_SCHEMA=1 writes schema/postgres.sql anew");
+    assert_eq!(stored, rendered, "UPDATE_SCHEMA=1 writes schema/{name} anew");
 }
 
 #[tokio::test]
 async fn a_newer_schema_is_refused() {
-    use duet_ports::store::{Store, StoreError};
-    let rig = PostgresRig::new().await;
-    let newer = "INSERT INTO migrations (version, applied_at) VALUES ('9999_later', 0)";
-    sqlx::query(newer).execute(&mut rig.plain().await).await.expect("it is added");
-    let store = rig.connect().await;
-    for error in [store.begin().await.err(), store.migrate().await.err()] {
-        let error = error.expect("it is refused");
-        assert!(matches!(error, StoreError::NotMigrated { .. }), "{error:?}");
-        assert!(error.to_string().contains("newer duet"), "{error}");
+    use duet_ports::store::StoreError;
+    use duet_testkit::store_contract::StoreRig;
+    const NEWER: &str = "INSERT INTO migrations (version, applied_at) VALUES ('9999_later', 0)";
+    let (server, file) = (PostgresRig::new().await, SqliteRig::new().await);
+    sqlx::query(NEWER).execute(&mut server.plain().await).await.expect("it is added");
+    sqlx::query(NEWER).execute(&mut file.plain().await).await.expect("it is added");
+    for store in [server.store().await, file.store().await] {
+        for error in [store.begin().await.err(), store.migrate().await.err()] {
+            let error = error.expect("it is refused");
+            assert!(matches!(error, StoreError::NotMigrated { .. }), "{error:?}");
+            assert!(error.to_string().contains("newer duet"), "{error}");
+        }
     }
 }

@@ -10,16 +10,15 @@ use std::path::Path;
 /// Why a file can't be worked with, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[error("{advice}")]
-pub(super) struct Trouble {
+struct Trouble {
     advice: String,
     #[source]
     source: Option<Source>,
 }
 
-impl Trouble {
-    pub(super) fn new(advice: impl Into<String>, source: Option<Source>) -> Source {
-        Box::new(Trouble { advice: advice.into(), source })
-    }
+/// A cause with what to do about it.
+pub(super) fn advised(advice: impl Into<String>, source: Option<Source>) -> Source {
+    Box::new(Trouble { advice: advice.into(), source })
 }
 
 /// Turns an error of the driver into the port's. `what` was tried with `file`.
@@ -54,9 +53,9 @@ fn explained(
 ) -> StoreError {
     let place = file.display().to_string();
     let cause = match meaning {
-        Meaning::Busy => Trouble::new(format!("{place} is locked; try again"), Some(cause)),
+        Meaning::Busy => advised(format!("{place} is locked; try again"), Some(cause)),
         Meaning::Unreachable => match code.and_then(advice) {
-            Some(advice) => Trouble::new(advice, Some(cause)),
+            Some(advice) => advised(advice, Some(cause)),
             None => cause,
         },
         Meaning::NotMigrated | Meaning::Corrupt | Meaning::Refused => cause,

@@ -1,6 +1,6 @@
 //! The file itself: found, or made with rights for its user alone.
 
-use super::error::Trouble;
+use super::error::advised;
 use crate::fault::Source;
 use duet_ports::store::StoreError;
 use std::io::{Error, ErrorKind};
@@ -49,5 +49,5 @@ async fn make(file: &Path) -> Result<(), StoreError> {
 fn trouble(file: &Path, advice: &str, error: Option<Error>) -> StoreError {
     let cause = error.map(|error| Box::new(error) as Source);
     let place = Some(file.display().to_string());
-    StoreError::Unreachable { what: "open", place, source: Trouble::new(advice, cause) }
+    StoreError::Unreachable { what: "open", place, source: advised(advice, cause) }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 /// Locks the links of the oldest due intents that nobody holds, all of the kind of the oldest.
 /// It never waits, so no order of locking can lead to a deadlock; what it reads of intents is
 /// looked at again by the statement that sends them, after the lock.
-const LOCK_DUE: Statement = Statement {
+pub(super) const LOCK_DUE: Statement = Statement {
     what: "find due intents",
     postgres: "
 WITH oldest AS MATERIALIZED (
@@ -46,7 +46,7 @@ ORDER BY i.due_at, i.id
 LIMIT coalesce((SELECT CASE WHEN op IN ('read', 'find') THEN $5 ELSE $4 END FROM oldest), 0)",
 };
 
-const SEND: Statement = Statement {
+pub(super) const SEND: Statement = Statement {
     what: "send intents",
     postgres: "
 UPDATE intents SET state = 'sent', sent_at = $3, deadline = $4, due_at = $4,
@@ -70,7 +70,7 @@ ORDER BY id FOR UPDATE",
     sqlite: NOTHING,
 };
 
-const GIVE_BACK: Statement = Statement {
+pub(super) const GIVE_BACK: Statement = Statement {
     what: "give back intents",
     postgres: "
 UPDATE intents SET state = 'planned', due_at = $2, sent_at = NULL, deadline = NULL,

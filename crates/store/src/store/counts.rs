@@ -43,18 +43,24 @@ macro_rules! open {
     };
 }
 
-const DUE: Statement = Statement::same(
-    "count links",
-    concat!(
-        "SELECT count(*), min(l.due_at) FILTER (WHERE",
-        waits_for_nobody!(),
-        ") FROM links l WHERE l.flow = $1 AND l.due_at IS NOT NULL"
-    ),
-);
+macro_rules! due {
+    ($flow:literal) => {
+        concat!(
+            "SELECT count(*), min(l.due_at) FILTER (WHERE",
+            waits_for_nobody!(),
+            ") FROM links l WHERE l.due_at IS NOT NULL AND ",
+            $flow
+        )
+    };
+}
 
-/// The cheapest first, each by an index: while much is planned, the first look answers.
+pub(super) const DUE: Statement =
+    Statement { what: "count links", postgres: due!("l.flow = $1"), sqlite: due!("+l.flow = $1") };
+
+/// The cheapest first, each by an index: while much is planned, the first look answers. SQLite, which
+/// knows nothing of how many rows there are, is told which one (`+` rules a column out).
 macro_rules! under_way {
-    ($open:expr) => {
+    ($open:expr, $flow:literal) => {
         concat!(
             "SELECT CASE
     WHEN EXISTS (SELECT 1 FROM intents WHERE flow = $1 AND state = 'sent'",
@@ -64,7 +70,9 @@ macro_rules! under_way {
         AND due_at <= $2",
             $open,
             ") THEN true
-    WHEN EXISTS (SELECT 1 FROM links l WHERE l.flow = $1 AND l.due_at <= $2 AND",
+    WHEN EXISTS (SELECT 1 FROM links l WHERE l.due_at <= $2 AND ",
+            $flow,
+            " AND",
             waits_for_nobody!(),
             ") THEN true
     ELSE EXISTS (SELECT 1 FROM intents WHERE flow = $1 AND state = 'unknown'",
@@ -74,13 +82,13 @@ macro_rules! under_way {
     };
 }
 
-const UNDER_WAY: Statement = Statement {
+pub(super) const UNDER_WAY: Statement = Statement {
     what: "look what is under way",
-    postgres: under_way!(""),
-    sqlite: under_way!(open!()),
+    postgres: under_way!("", "l.flow = $1"),
+    sqlite: under_way!(open!(), "+l.flow = $1"),
 };
 
-const INTENTS: Statement = Statement::same(
+pub(super) const INTENTS: Statement = Statement::same(
     "count intents",
     concat!(
         "SELECT CASE WHEN state = 'planned' AND failure IS NOT NULL THEN 'retrying' ELSE state END
@@ -90,7 +98,7 @@ const INTENTS: Statement = Statement::same(
     ),
 );
 
-const NEXT_INTENT: Statement = Statement::same(
+pub(super) const NEXT_INTENT: Statement = Statement::same(
     "count intents",
     concat!(
         "SELECT min(due_at) FROM intents WHERE flow = $1 AND state = 'planned' AND failure IS NULL",

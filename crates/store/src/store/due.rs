@@ -12,7 +12,7 @@ use duet_ports::store::StoreError;
 const MOVE_ON_SECONDS: i64 = 60;
 
 /// Taken once and for all: a plan may run a subquery with a limit again for every row.
-const LINKS: Statement = Statement {
+pub(super) const LINKS: Statement = Statement {
     what: "find due links",
     postgres: "
 WITH due AS MATERIALIZED (
@@ -22,12 +22,12 @@ WITH due AS MATERIALIZED (
 UPDATE links l SET due_at = $3 FROM due WHERE l.id = due.id RETURNING l.id",
     sqlite: "
 UPDATE links SET due_at = $3 WHERE id IN (
-    SELECT id FROM links WHERE due_at <= $1 AND flow IN (SELECT value FROM json_each($4))
+    SELECT id FROM links WHERE due_at <= $1 AND +flow IN (SELECT value FROM json_each($4))
     ORDER BY due_at, id LIMIT $2)
 RETURNING id",
 };
 
-const CONNECTIONS: Statement = Statement {
+pub(super) const CONNECTIONS: Statement = Statement {
     what: "find due intents",
     postgres: "
 SELECT DISTINCT i.connection FROM intents i
@@ -35,15 +35,25 @@ WHERE i.state = 'planned' AND i.due_at <= $1 AND i.flow = ANY($2)
     AND NOT EXISTS (SELECT FROM connections c WHERE c.name = i.connection AND c.paused_until > $1)
 ORDER BY i.connection",
     sqlite: "
-SELECT DISTINCT i.connection FROM intents i
-WHERE i.state = 'planned' AND i.due_at <= $1 AND i.flow IN (SELECT value FROM json_each($2))
-    AND NOT EXISTS (SELECT 1 FROM connections c WHERE c.name = i.connection AND c.paused_until > $1)
-ORDER BY i.connection",
+WITH RECURSIVE planned(connection) AS (
+    SELECT min(connection) FROM intents WHERE state = 'planned'
+    UNION ALL
+    SELECT (SELECT min(i.connection) FROM intents i
+        WHERE i.state = 'planned' AND i.connection > planned.connection)
+    FROM planned WHERE connection IS NOT NULL
+)
+SELECT connection FROM planned
+WHERE EXISTS (SELECT 1 FROM intents i WHERE i.connection = planned.connection
+        AND i.state = 'planned' AND i.due_at <= $1
+        AND +i.flow IN (SELECT value FROM json_each($2)))
+    AND NOT EXISTS (
+        SELECT 1 FROM connections c WHERE c.name = planned.connection AND c.paused_until > $1)
+ORDER BY connection",
 };
 
 /// A paused connection's calls are settled too: to find out what became of them needs a read, and
 /// that waits for the connection.
-const OVERDUE: Statement = Statement {
+pub(super) const OVERDUE: Statement = Statement {
     what: "find overdue intents",
     postgres: "
 SELECT link, id FROM intents WHERE state = 'sent' AND deadline <= $1 AND flow = ANY($3)

@@ -39,13 +39,13 @@ WHERE l.id ",
     };
 }
 
-const LINKS: Statement = Statement {
+pub(super) const LINKS: Statement = Statement {
     what: "load links",
     postgres: links!("= ANY($1)"),
     sqlite: links!("IN (SELECT unhex(value) FROM json_each($1))"),
 };
 
-const ALIASES: Statement = Statement {
+pub(super) const ALIASES: Statement = Statement {
     what: "load aliases",
     postgres: "
 SELECT link, side, record FROM aliases WHERE link = ANY($1) ORDER BY link, side, record",
@@ -54,20 +54,20 @@ SELECT link, side, record FROM aliases WHERE link IN (SELECT unhex(value) FROM j
 ORDER BY link, side, record",
 };
 
-const CONFLICTS: Statement = Statement {
+pub(super) const CONFLICTS: Statement = Statement {
     what: "load conflicts",
     postgres: "
 SELECT id, link, flow, kind, field, seen, rev, state, reason, resolution::text AS resolution,
     opened_at, until, closed_at, form, data::text AS data
 FROM conflicts WHERE link = ANY($1) AND state <> 'closed' ORDER BY link, opened_at, id",
     sqlite: "
-SELECT * FROM conflicts WHERE link IN (SELECT unhex(value) FROM json_each($1))
-    AND state <> 'closed'
+SELECT * FROM conflicts INDEXED BY conflicts_unclosed
+WHERE link IN (SELECT unhex(value) FROM json_each($1)) AND state <> 'closed'
 ORDER BY link, opened_at, id",
 };
 
 /// The open ones by the indexes that keep them unique; the closed ones that a marker names by id.
-const INTENTS: Statement = Statement {
+pub(super) const INTENTS: Statement = Statement {
     what: "load intents",
     postgres: "
 WITH wanted AS (
@@ -87,11 +87,12 @@ SELECT i.id, i.link, i.flow, i.side, i.connection, i.op, i.path, i.state, i.reco
 FROM wanted JOIN intents i ON i.id = wanted.id",
     sqlite: "
 WITH these AS MATERIALIZED (SELECT unhex(value) AS id FROM json_each($1))
-SELECT i.* FROM these CROSS JOIN intents i ON i.link = these.id
+SELECT i.* FROM these CROSS JOIN intents i INDEXED BY intents_open_write ON i.link = these.id
     AND op IN ('create', 'update', 'delete', 'undelete')
     AND state IN ('planned', 'sent', 'unknown', 'parked', 'discarded')
 UNION ALL
-SELECT i.* FROM these CROSS JOIN intents i ON i.link = these.id AND op IN ('read', 'find')
+SELECT i.* FROM these CROSS JOIN intents i INDEXED BY intents_open_read ON i.link = these.id
+    AND op IN ('read', 'find')
     AND state IN ('planned', 'sent', 'unknown', 'parked', 'discarded')
 UNION ALL
 SELECT i.* FROM json_each($2) n CROSS JOIN intents i ON i.id = unhex(n.value)

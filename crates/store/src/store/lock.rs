@@ -13,7 +13,7 @@ SELECT id, rev FROM links WHERE id IN (SELECT unhex(value) FROM json_each($1))
     AND phase <> 'joined'
 ORDER BY id";
 
-const LOCK: Statement = Statement {
+pub(super) const LOCK: Statement = Statement {
     what: "lock links",
     postgres: "
 SELECT id, rev FROM links WHERE id = ANY($1) AND phase <> 'joined' ORDER BY id FOR UPDATE",
@@ -28,7 +28,7 @@ FOR UPDATE SKIP LOCKED",
     sqlite: ALONE,
 };
 
-const TOUCH: Statement = Statement {
+pub(super) const TOUCH: Statement = Statement {
     what: "move due links",
     postgres: "UPDATE links SET due_at = $2 WHERE id = ANY($1)",
     sqlite: "

@@ -14,7 +14,7 @@ use duet_ports::store::{CLAIMS_MAX, StoreError};
 use uuid::Uuid;
 
 /// A side's first claims of a key are enough: more of them tell the same, that it is ambiguous.
-const CLAIMS: Statement = Statement {
+pub(super) const CLAIMS: Statement = Statement {
     what: "load match keys",
     postgres: "
 SELECT c.flow, c.rule, c.key, c.side, c.link, l.phase, l.left_id, l.right_id,
@@ -43,14 +43,15 @@ WITH n AS MATERIALIZED (
             ORDER BY link LIMIT $4))) AS first
 )
 SELECT c.flow, c.rule, c.key, c.side, c.link, l.phase, l.left_id, l.right_id,
-    EXISTS (SELECT 1 FROM intents i WHERE i.link = c.link AND i.op = 'create'
+    EXISTS (SELECT 1 FROM intents i INDEXED BY intents_open_write
+        WHERE i.link = c.link AND i.op = 'create'
         AND i.op IN ('create', 'update', 'delete', 'undelete')
         AND i.state IN ('planned', 'sent', 'unknown', 'parked', 'discarded')) AS creating
 FROM c CROSS JOIN links l ON l.id = c.link
 ORDER BY c.flow, c.rule, c.key, c.side, c.link",
 };
 
-const PARENTS: Statement = Statement {
+pub(super) const PARENTS: Statement = Statement {
     what: "load parents",
     postgres: "
 WITH asked AS (
@@ -92,7 +93,7 @@ ORDER BY l.id",
 };
 
 /// Values are compared as they are stored: the same value always has the same text.
-const RIVALS: Statement = Statement {
+pub(super) const RIVALS: Statement = Statement {
     what: "load rivals",
     postgres: "
 SELECT n.flow, n.side, n.place, i.link, (i.data -> 'values' -> n.name)::text AS wanted,
@@ -121,7 +122,7 @@ WHERE o.data -> ('$.image' || n.name) = n.held AND i.data -> ('$.values' || n.na
 ORDER BY n.place, i.link",
 };
 
-const HOLDERS: Statement = Statement {
+pub(super) const HOLDERS: Statement = Statement {
     what: "load holders",
     postgres: "
 SELECT n.flow, n.side, n.record, l.id, l.phase,
@@ -151,7 +152,8 @@ WITH n AS MATERIALIZED (
         AND l.phase <> 'joined'
 )
 SELECT l.flow, l.side, l.record, l.id, l.phase, l.whole,
-    EXISTS (SELECT 1 FROM intents i WHERE i.link = l.id AND i.side <> l.side AND i.op = 'create'
+    EXISTS (SELECT 1 FROM intents i INDEXED BY intents_open_write
+        WHERE i.link = l.id AND i.side <> l.side AND i.op = 'create'
         AND i.op IN ('create', 'update', 'delete', 'undelete')
         AND i.state IN ('planned', 'sent', 'unknown', 'parked', 'discarded')) AS creating
 FROM l ORDER BY l.flow, l.side, l.record",

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// By present id, else by a former one, else by the marker of our own create, seen before its
 /// answer. A marker on a link that already has another record there is a copy that somebody made.
 /// One statement, so that an id that becomes an alias meanwhile is found as one or the other.
-const ROUTE: Statement = Statement {
+pub(super) const ROUTE: Statement = Statement {
     what: "route",
     postgres: "
 WITH asked AS (

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The last failure stays with an intent until there is a newer one.
-const SETTLE: Statement = Statement {
+pub(super) const SETTLE: Statement = Statement {
     what: "settle intents",
     postgres: "
 UPDATE intents i SET state = n.state, due_at = n.due_at,
@@ -107,7 +107,7 @@ FROM json_each($1) WHERE true"
     ),
 };
 
-const UNCLAIM: Statement = Statement {
+pub(super) const UNCLAIM: Statement = Statement {
     what: "give up match keys",
     postgres: "
 DELETE FROM claims c USING unnest($1::uuid[], $2::text[]) AS n(link, side)
@@ -175,7 +175,7 @@ INSERT INTO planned_deletes (flow, side, link, at)
 SELECT value ->> 0, value ->> 1, unhex(value ->> 2), $4 FROM json_each($1)",
 };
 
-const CHILDREN: Statement = Statement {
+pub(super) const CHILDREN: Statement = Statement {
     what: "find children",
     postgres: "
 SELECT w.link FROM unnest($1::text[], $2::text[], $3::text[]) AS n(flow, side, record)
@@ -187,7 +187,7 @@ WHERE w.flow = n.value ->> 0 AND w.side = n.value ->> 1 AND w.record = n.value -
 
 /// A key that some links of a side held before tells nothing apart: who holds it knows so by then,
 /// and was woken by each of those. Else every new record of a placeholder key woke all others.
-const HOLDERS: Statement = Statement {
+pub(super) const HOLDERS: Statement = Statement {
     what: "find holders",
     postgres: "
 SELECT c.link FROM unnest($1::text[], $2::integer[], $3::text[], $4::uuid[], $5::text[])
@@ -210,7 +210,7 @@ WHERE (SELECT count(*) FROM (
 };
 
 /// Never waits: a link that somebody else holds is being decided, and has a due time of its own.
-const DUE: Statement = Statement {
+pub(super) const DUE: Statement = Statement {
     what: "wake links",
     postgres: "
 UPDATE links SET due_at = least(due_at, $2) WHERE id IN (

@@ -9,7 +9,7 @@ use duet_core::id::{FlowName, LinkId};
 use duet_ports::store::StoreError;
 use uuid::Uuid;
 
-const FORGET: Statement = Statement {
+pub(super) const FORGET: Statement = Statement {
     what: "forget field errors",
     postgres: "DELETE FROM field_errors WHERE link = ANY($1)",
     sqlite: "DELETE FROM field_errors WHERE link IN (SELECT unhex(value) FROM json_each($1))",

@@ -18,7 +18,7 @@ UPDATE links SET left_id = NULL, right_id = NULL
 WHERE id IN (SELECT unhex(value) FROM json_each($1))",
 };
 
-const LINKS: Statement = Statement {
+pub(super) const LINKS: Statement = Statement {
     what: "store links",
     postgres: "
 UPDATE links l SET rev = n.rev, phase = n.phase, left_id = n.left_id, right_id = n.right_id,
@@ -43,7 +43,7 @@ WHERE l.id = n.id AND l.rev = n.from_rev
 RETURNING id",
 };
 
-const FORGET_ALIASES: Statement = Statement {
+pub(super) const FORGET_ALIASES: Statement = Statement {
     what: "forget aliases",
     postgres: "DELETE FROM aliases WHERE link = ANY($1)",
     sqlite: "DELETE FROM aliases WHERE link IN (SELECT unhex(value) FROM json_each($1))",
@@ -96,7 +96,7 @@ SELECT unhex(value ->> 0), value ->> 1, $4, value ->> 2 FROM json_each($1) WHERE
 ON CONFLICT (link, side) DO UPDATE SET form = excluded.form, data = excluded.data",
 };
 
-const FORGET_SEEN: Statement = Statement {
+pub(super) const FORGET_SEEN: Statement = Statement {
     what: "forget observations",
     postgres: "
 DELETE FROM observations o USING unnest($1::uuid[], $2::text[]) AS n(link, side)
