@@ -294,6 +294,9 @@ pub(crate) struct ResolveArgs {
     /// What you saw (`conflicts show` prints it): refused if the conflict has moved on since
     #[arg(long, value_name = "DIGEST")]
     pub(crate) seen: Option<String>,
+    /// Change a decision that isn't carried out yet: its revision, as `conflicts show` prints it
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) instead_of: Option<i64>,
     /// Who decides (default: $DUET_USER or $USER)
     #[arg(long)]
     pub(crate) by: Option<String>,

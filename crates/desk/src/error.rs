@@ -1,6 +1,7 @@
 //! What can go wrong at the desk, with a sentence a person can act on.
 
 use duet_core::id::FlowName;
+use duet_core::stamp::Stamp;
 use duet_ports::store::StoreError;
 
 /// What a person typed, safe to print: control characters escaped, and not longer than a line.
@@ -83,6 +84,20 @@ pub enum DeskError {
         what: &'static str,
         /// Its id.
         id: String,
+    },
+    /// Somebody decided otherwise before (H11).
+    #[error("{what} {id} was decided by {} at {at}: {choice}. Nothing else is stored", shown(.by))]
+    Decided {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its id.
+        id: String,
+        /// Who.
+        by: String,
+        /// When.
+        at: Stamp,
+        /// What kind of choice, without values.
+        choice: &'static str,
     },
     /// It is over already.
     #[error("{what} {id} is closed: there is nothing to decide")]

@@ -216,7 +216,7 @@ pub struct DeadLetterRow {
 /// What became of a person's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// Stored; the link is due.
+    /// Stored, the link is due; or it was so already.
     Yes,
     /// The row moved on since the person looked (H5, H11).
     Stale,
@@ -302,7 +302,10 @@ pub trait Inspect: Send + Sync {
     /// As of [`StoreError`].
     async fn conflicts_by_prefix(&self, prefix: &str) -> Result<Vec<Conflict>, StoreError>;
 
-    /// Stores a person's decision if the conflict still is at `rev` and holds, and makes its link due.
+    /// Stores a person's decision if the conflict still is at `rev` and waits for one, and makes its
+    /// link due. Where a decision stands already, another one is stale unless it names the one that
+    /// gives way; the very same again is accepted and stores nothing
+    /// ([`duet_core::conflict::Standing::weigh`]).
     ///
     /// # Errors
     /// As of [`StoreError`].

@@ -57,7 +57,8 @@ cases! {
         the_first_noted_keys_stay,
         migrating_is_safe_at_once_and_twice;
     people:
-        a_decision_is_stored, a_stale_decision_is_refused, a_decision_and_a_verdict_take_turns,
+        a_decision_is_stored, a_stale_decision_is_refused, of_two_persons_the_first_wins,
+        a_decision_gives_way_to_one_that_names_it, a_decision_and_a_verdict_take_turns,
         a_conflict_is_closed_by_hand, an_intent_is_set_by_hand;
     field_errors:
         values_kept_back_are_listed, what_is_told_replaces_what_was,

@@ -5,12 +5,12 @@ use crate::app::App;
 use crate::args::{ChoiceArgs, ConflictsCommand, ConflictsListArgs, ResolveArgs, Take};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Listed, clipped, short, table, wrapped};
-use duet_core::conflict::{Choice, ConflictKind, ConflictState};
+use duet_core::conflict::{Choice, ConflictKind, ConflictState, Resolution};
 use duet_core::id::FieldName;
 use duet_core::side::Both;
 use duet_core::value::Value;
 use duet_desk::Desk;
-use duet_desk::conflicts::{Part, Shown};
+use duet_desk::conflicts::{Part, Shown, Wish};
 use duet_ports::inspect::ConflictFilter;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -73,15 +73,23 @@ async fn resolve(app: &App, desk: &Desk, args: &ResolveArgs) -> Result<(), Failu
     }
     let choice = choice(desk, &shown, &args.choice)?;
     let by = args.by.clone().or_else(|| app.user.clone()).unwrap_or_else(|| "unknown".into());
-    desk.resolve(&shown, choice.clone(), &by, args.note.clone()).await?;
-    let value = json!({ "id": shown.id, "record": shown.record, "choice": choice, "by": by });
+    let (note, instead_of) = (args.note.clone(), args.instead_of);
+    let wish = Wish { choice: choice.clone(), by: by.clone(), note, instead_of };
+    let before = desk.resolve(&shown, wish).await?;
+    let by = before.as_ref().map_or(&by, |made| &made.by);
+    let (id, repeated) = (&shown.id, before.is_some());
+    let value = json!({ "id": id, "record": shown.record, "choice": choice, "by": by,
+        "repeated": repeated });
     let text = || {
+        let how = match &before {
+            Some(made) => format!("was decided so by {} at {}", made.by, made.at),
+            None => format!("decided on {}", decided_on(&shown)),
+        };
         format!(
-            "{} {}: decided on {}; it is applied by `duet run` or `duet sync --once`, if both \
-             sides still hold that",
+            "{} {}: {how}; it is applied by `duet run` or `duet sync --once`, if both sides still \
+             hold that",
             shown.record,
             shown.field.as_ref().map_or("record", FieldName::as_str),
-            decided_on(&shown),
         )
     };
     Ok(output::result(app.format, "resolution", &value, text)?)
@@ -134,6 +142,10 @@ fn kind(kind: ConflictKind) -> String {
     word.as_str().unwrap_or_default().to_owned()
 }
 
+fn state(state: ConflictState) -> String {
+    format!("{state:?}").to_lowercase()
+}
+
 fn list(conflicts: &[Shown]) -> String {
     if conflicts.is_empty() {
         return "no conflicts".into();
@@ -144,12 +156,13 @@ fn list(conflicts: &[Shown]) -> String {
             conflict.record.clone(),
             conflict.field.as_ref().map_or("(record)".into(), ToString::to_string),
             kind(conflict.kind),
+            state(conflict.state),
             clipped(&value_of(&conflict.sides.left, conflict.field.as_ref())),
             clipped(&value_of(&conflict.sides.right, conflict.field.as_ref())),
         ]
     };
     let rows = conflicts.iter().map(row).collect();
-    table(&["ID", "RECORD", "FIELD", "KIND", "LEFT", "RIGHT"], rows)
+    table(&["ID", "RECORD", "FIELD", "KIND", "STATE", "LEFT", "RIGHT"], rows)
 }
 
 fn show(conflict: &Shown) -> String {
@@ -158,7 +171,7 @@ fn show(conflict: &Shown) -> String {
         conflict.record,
         conflict.field.as_ref().map_or("(record)", FieldName::as_str),
         kind(conflict.kind),
-        format!("{:?}", conflict.state).to_lowercase(),
+        state(conflict.state),
         conflict.opened_at,
     );
     let _ = writeln!(text, "  id      {}", conflict.id);
@@ -171,20 +184,32 @@ fn show(conflict: &Shown) -> String {
     for candidate in &conflict.candidates {
         let _ = writeln!(text, "  could be {candidate}");
     }
-    if let Some(resolution) = &conflict.resolution {
-        let choice = serde_json::to_string(&resolution.choice).unwrap_or_default();
-        let _ = writeln!(text, "  decided {choice} by {} at {}", resolution.by, resolution.at);
+    for made in conflict.resolution.iter().flat_map(Resolution::with_earlier) {
+        let choice = serde_json::to_string(&made.choice).unwrap_or_default();
+        let _ = writeln!(text, "  decided {choice} by {} at {}", made.by, made.at);
     }
-    if conflict.reason.is_none() {
+    if conflict.state.holds() {
         let _ = writeln!(
             text,
-            "\n  duet conflicts resolve {} --seen {} \\\n      {}",
+            "\n  duet conflicts resolve {} --seen {}{} \\\n      {}",
             short(&conflict.id),
             conflict.seen.chars().take(SEEN).collect::<String>(),
+            instead_of(conflict),
             wrapped(&conflict.choices.join(" | "), RESOLVE),
         );
     }
     text
+}
+
+/// How a decision that stands is changed.
+fn instead_of(conflict: &Shown) -> String {
+    match conflict.state {
+        ConflictState::Decided => format!(" --instead-of {}", conflict.rev),
+        ConflictState::Open
+        | ConflictState::Snoozed
+        | ConflictState::Applied
+        | ConflictState::Closed => String::new(),
+    }
 }
 
 fn part_text(side: &str, part: &Part) -> String {

@@ -37,11 +37,19 @@ impl From<DeskError> for Failure {
             | DeskError::NoSuch { .. }
             | DeskError::Several { .. }
             | DeskError::Stale { .. }
+            | DeskError::Decided { .. }
             | DeskError::Over { .. } => Exit::Failed,
         };
-        Failure::new(exit, error.to_string())
+        let failure = Failure::new(exit, error.to_string());
+        match &error {
+            DeskError::Decided { .. } => failure.hint(INSTEAD),
+            _ => failure,
+        }
     }
 }
+
+const INSTEAD: &str = "`duet conflicts show` tells what stands; until it is carried out, \
+    --instead-of with the revision shown there changes it";
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {

@@ -256,6 +256,7 @@ impl Rig {
             by: "Ann".to_owned(),
             note: None,
             at: self.clock.now(),
+            earlier: Vec::new(),
         };
         let stored = self.store.decide(conflict.id, conflict.rev, &resolution).await;
         stored.expect("it is up")
