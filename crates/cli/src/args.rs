@@ -1,6 +1,6 @@
 //! The command line as clap reads it. Usage errors exit with 64; help texts have examples.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -34,6 +34,9 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// The longest list: a database counts no further than an `i64`, and nobody reads as many.
+const LIMIT_MAX: u64 = 1_000_000;
 
 /// The heading of what every command takes.
 const EVERYWHERE: &str = "Everywhere";
@@ -279,7 +282,7 @@ pub(crate) struct ConflictsListArgs {
     #[arg(long)]
     pub(crate) reveal: bool,
     /// At most this many
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=LIMIT_MAX))]
     pub(crate) limit: u64,
 }
 
@@ -349,7 +352,7 @@ pub(crate) enum ErrorsCommand {
         #[arg(long)]
         flow: Option<String>,
         /// At most this many
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=LIMIT_MAX))]
         limit: u64,
         /// Show the side's own words too where the flow has sensitive fields: they may repeat values
         #[arg(long)]
