@@ -109,14 +109,14 @@ ACTIVE   writes and reads under way\n\
 WAIT     records that wait for a parent\n\
 OPEN     conflicts that wait for a person\n\
 ERRORS   writes and reads to be tried again or parked: duet errors list\n\
-DEAD     changes that could not be read")]
+DEAD     changes that could not be decided: duet errors list")]
     Status,
     /// Why a record, or one of its fields, is as it is
     Explain(ExplainArgs),
     /// Conflicts that wait for a person
     #[command(subcommand)]
     Conflicts(ConflictsCommand),
-    /// Writes and reads that failed
+    /// Writes and reads that failed, values kept back, dead letters
     #[command(subcommand)]
     Errors(ErrorsCommand),
     /// Salesforce on localhost, to try and to test with
@@ -343,7 +343,7 @@ pub(crate) enum Take {
 /// `duet errors …`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ErrorsCommand {
-    /// List failed writes and reads, oldest first
+    /// List failed writes and reads, values kept back and dead letters, oldest first
     #[command(
         after_help = "Examples:\n  duet errors list\n  duet errors list --flow orders -o json"
     )]
@@ -367,22 +367,29 @@ pub(crate) enum ErrorsCommand {
         #[arg(long)]
         reveal: bool,
     },
-    /// Try again now
-    #[command(after_help = "Examples:\n  duet errors retry 7c1e\n  duet errors retry --all")]
+    /// Try again now; the record of a value or of a dead letter is decided again
+    #[command(after_help = "Examples:\n  duet errors retry 7c1e L12\n  duet errors retry --all")]
     Retry {
         /// Ids, or their beginnings
         #[arg(required_unless_present = "all")]
         ids: Vec<String>,
         /// Every one that is listed
-        #[arg(long)]
+        #[arg(long, conflicts_with = "ids")]
         all: bool,
     },
-    /// Give up: not tried again until one of its inputs changes
-    #[command(after_help = "Example:\n  duet errors discard 7c1e --yes")]
+    /// Give up: a call isn't tried again until one of its inputs changes, a dead letter is over
+    #[command(after_help = "Examples:\n  duet errors discard 7c1e --yes\n  \
+duet errors discard L12 --reason 'a test of the importer' --yes")]
     Discard {
         /// Ids, or their beginnings
         #[arg(required = true)]
         ids: Vec<String>,
+        /// Why; kept with a dead letter, which needs one
+        #[arg(long)]
+        reason: Option<String>,
+        /// Who gives up (default: $DUET_USER or $USER)
+        #[arg(long)]
+        by: Option<String>,
         /// Really discard
         #[arg(long)]
         yes: bool,

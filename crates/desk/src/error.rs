@@ -116,6 +116,21 @@ pub enum DeskError {
         /// Its id.
         id: String,
     },
+    /// A dead letter that names no record can't be decided again.
+    #[error("{id} names no record, so nothing can be read again")]
+    Nameless {
+        /// Its id.
+        id: String,
+    },
+    /// A dead letter is given up with a reason, which is kept.
+    #[error("{id} is a dead letter: say with --reason why it is given up")]
+    NoReason {
+        /// Its id.
+        id: String,
+    },
+    /// Only dead letters keep a reason.
+    #[error("a reason is kept with a dead letter only, and none is named")]
+    ReasonNotKept,
     /// The choice doesn't fit the kind of conflict, or the value the field.
     #[error("{choice} can't be chosen here: {why}")]
     BadChoice {
