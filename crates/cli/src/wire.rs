@@ -6,7 +6,7 @@ use crate::env;
 use crate::exit::{Exit, Failure};
 use crate::report;
 use crate::sides::{Answers, Described, passes};
-use duet_config::FlowDraft;
+use duet_config::{FlowDraft, Mistake};
 use duet_core::bind::{BindMistake, Rights, SideFacts, bind, refuse_shared_writes};
 use duet_core::id::FlowName;
 use duet_core::keyed::{KeyedBy, Rekeyed};
@@ -129,6 +129,21 @@ async fn note_keys(
     Ok(())
 }
 
+/// One flow bound to both its sides: what their columns can hold is known then.
+pub(crate) async fn bound_flow(app: &App, draft: &FlowDraft) -> Result<Arc<FlowSpec>, Failure> {
+    let mut described = app.sides()?.describe(&[&draft.spec]).await;
+    bind_one(draft, &mut described)?.map(Arc::new).map_err(|wrong| {
+        let located = wrong.iter().map(|mistake| app.project.locate(mistake));
+        unfit(app, &located.collect::<Vec<_>>())
+    })
+}
+
+fn unfit(app: &App, mistakes: &[Mistake]) -> Failure {
+    report::mistakes(mistakes, app.format, app.color);
+    Failure::new(Exit::Config, "the flows don't fit the two sides")
+        .hint("`duet check` tells everything about them")
+}
+
 /// Flows bound to both sides, or every reason why not.
 fn bound(
     app: &App,
@@ -154,9 +169,7 @@ fn bound(
     }
     let located = wrong.iter().map(|mistake| app.project.locate(mistake));
     let located = located.chain(shared.iter().map(|one| app.project.locate_shared(one)));
-    report::mistakes(&located.collect::<Vec<_>>(), app.format, app.color);
-    Err(Failure::new(Exit::Config, "the flows don't fit the two sides")
-        .hint("`duet check` tells everything about them"))
+    Err(unfit(app, &located.collect::<Vec<_>>()))
 }
 
 /// Binds one flow. A side that can't be described, or that can't run so, ends the command.

@@ -1,6 +1,6 @@
 //! What can go wrong at the desk, with a sentence a person can act on.
 
-use duet_core::id::FlowName;
+use duet_core::id::{FieldName, FlowName};
 use duet_core::stamp::Stamp;
 use duet_ports::store::StoreError;
 
@@ -115,6 +115,14 @@ pub enum DeskError {
     NotACall {
         /// Its id.
         id: String,
+    },
+    /// A typed value that one of the sides can't hold.
+    #[error("the value can't become {field} on both sides: {why}")]
+    Unfit {
+        /// The field.
+        field: FieldName,
+        /// Side, column and reason, without the value.
+        why: String,
     },
     /// A dead letter that names no record can't be decided again.
     #[error("{id} names no record, so nothing can be read again")]

@@ -87,6 +87,7 @@ fn decide(rig: &Rig) {
     }
     let stale = rig.duet(&["conflicts", "resolve", id, "--take", "left", "--seen", "0000"]);
     assert_eq!(stale.code, Some(1), "{}{}", stale.out, stale.err);
+    only_what_fits(rig, id);
     first_wins(rig, id);
     let resolve = ["conflicts", "resolve", id, "--take", "right", "--by", "someone"];
     let again = rig.json(&resolve);
@@ -100,6 +101,20 @@ fn decide(rig: &Rig) {
     assert!(rig.done(&["conflicts", "list", "--all"]).out.contains("customers/ALFKI"));
     let late = rig.duet(&["conflicts", "resolve", id, "--take", "right"]);
     assert!(late.code == Some(1) && late.err.contains("closed"), "{}{}", late.out, late.err);
+}
+
+/// A value that one of the sides can't hold isn't stored: it could never be carried out.
+fn only_what_fits(rig: &Rig, id: &str) {
+    for (length, words) in [(41, &["left", "Phone", "40"][..]), (30, &["right", "phone", "24"])] {
+        let long = "5".repeat(length);
+        let refused = rig.duet(&["conflicts", "resolve", id, "--value", &long]);
+        assert_eq!(refused.code, Some(64), "{length}: {}{}", refused.out, refused.err);
+        for word in words {
+            assert!(refused.err.contains(word), "{length}: {word}: {}", refused.err);
+        }
+        assert!(!refused.err.contains(&long), "no values: {}", refused.err);
+    }
+    assert_eq!(rig.json(&["conflicts", "show", id])["state"], "open", "nothing is stored");
 }
 
 /// Two people decide what they both saw: the first one wins, and the second one is told who, what
@@ -122,7 +137,8 @@ fn first_wins(rig: &Rig, id: &str) {
     assert!(!late.err.contains("canary"), "no values: {}", late.err);
     let same = decide("left", "bob", &[]);
     assert!(same.code == Some(0) && same.out.contains("by ann"), "{}{}", same.out, same.err);
-    let old = decide("right", "bob", &["--instead-of", "1"]);
+    let before = (rev.parse::<i64>().unwrap() - 1).to_string();
+    let old = decide("right", "bob", &["--instead-of", &before]);
     assert_eq!(old.code, Some(1), "{}{}", old.out, old.err);
     assert_eq!(stands(), (anns.clone(), rev.clone()), "ann's decision is untouched");
     let listed = rig.done(&["conflicts", "list"]).out;

@@ -5,12 +5,15 @@ use crate::app::App;
 use crate::args::{ChoiceArgs, ConflictsCommand, ConflictsListArgs, ResolveArgs, Take};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Listed, clipped, short, table, wrapped};
+use crate::wire;
 use duet_core::conflict::{Choice, ConflictKind, ConflictState, Resolution};
 use duet_core::id::FieldName;
 use duet_core::side::Both;
+use duet_core::spec::FlowSpec;
 use duet_core::value::Value;
 use duet_desk::Desk;
 use duet_desk::conflicts::{Part, Shown, Wish};
+use duet_desk::typed;
 use duet_ports::inspect::ConflictFilter;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -71,7 +74,7 @@ async fn resolve(app: &App, desk: &Desk, args: &ResolveArgs) -> Result<(), Failu
             shown.seen.clone_from(seen);
         }
     }
-    let choice = choice(desk, &shown, &args.choice)?;
+    let choice = choice(app, &shown, &args.choice).await?;
     let by = args.by.clone().or_else(|| app.user.clone()).unwrap_or_else(|| "unknown".into());
     let (note, instead_of) = (args.note.clone(), args.instead_of);
     let wish = Wish { choice: choice.clone(), by: by.clone(), note, instead_of };
@@ -110,31 +113,41 @@ fn value_of(part: &Part, field: Option<&FieldName>) -> String {
     }
 }
 
-fn choice(desk: &Desk, shown: &Shown, args: &ChoiceArgs) -> Result<Choice, Failure> {
+async fn choice(app: &App, shown: &Shown, args: &ChoiceArgs) -> Result<Choice, Failure> {
     Ok(match (&args.take, &args.value, &args.link) {
         (Some(Take::Left), _, _) => Choice::TakeLeft,
         (Some(Take::Right), _, _) => Choice::TakeRight,
         (Some(Take::Agreed), _, _) => Choice::TakeAgreed,
-        (None, Some(text), _) => Choice::TakeValue(value(desk, shown, text)?),
+        (None, Some(text), _) => Choice::TakeValue(value(app, shown, Some(text)).await?),
         (None, None, Some(record)) => Choice::LinkWith(record.as_str().into()),
-        (None, None, None) if args.null => Choice::TakeValue(Value::Null),
+        (None, None, None) if args.null => Choice::TakeValue(value(app, shown, None).await?),
         (None, None, None) if args.create => Choice::CreateNew,
         (None, None, None) => Choice::LeaveAlone,
     })
 }
 
-/// A typed value, as the field's type is written.
-fn value(desk: &Desk, shown: &Shown, text: &str) -> Result<Value, Failure> {
-    let bad = |why: String| Failure::new(Exit::Usage, format!("{text:?} can't be taken: {why}"));
+/// A typed value, as the field's type is written, or null. Both sides are asked what they can hold:
+/// a choice that can't be carried out isn't stored.
+async fn value(app: &App, shown: &Shown, text: Option<&String>) -> Result<Value, Failure> {
+    let bad = |why: &str| {
+        let what = text.map_or("null".to_owned(), |text| format!("{text:?}"));
+        Failure::new(Exit::Usage, format!("{what} can't be taken: {why}"))
+    };
     let (flow, _) = shown.record.split_once('/').unwrap_or((&shown.record, ""));
-    let spec = desk.flow(&flow.into())?;
-    let field = shown.field.as_ref().ok_or_else(|| bad("the conflict is about a record".into()))?;
-    let field = spec
-        .fields
-        .iter()
-        .find(|one| one.name == *field)
-        .ok_or_else(|| bad("the field is no longer mapped".into()))?;
-    Ok(duet_desk::typed::value(field, text)?)
+    let name = shown.field.as_ref().ok_or_else(|| bad("the conflict is about a record"))?;
+    let mut drafts = app.project.flows.iter();
+    let draft = drafts.find(|draft| draft.spec.name.as_str() == flow);
+    let draft = draft.ok_or_else(|| bad("the flow is no longer configured"))?;
+    let is_mapped = |spec: &FlowSpec| spec.fields.iter().any(|one| one.name == *name);
+    if !is_mapped(&draft.spec) {
+        return Err(bad("the field is no longer mapped"));
+    }
+    let spec = wire::bound_flow(app, draft).await?;
+    let field = spec.fields.iter().find(|one| one.name == *name);
+    let field = field.ok_or_else(|| bad("the field is no longer mapped"))?;
+    let value = text.map_or(Ok(Value::Null), |text| typed::value(field, text))?;
+    typed::fits_both(&spec, field, &value)?;
+    Ok(value)
 }
 
 fn kind(kind: ConflictKind) -> String {

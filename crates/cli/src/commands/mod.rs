@@ -33,6 +33,7 @@ impl From<DeskError> for Failure {
             | DeskError::NoField { .. }
             | DeskError::NotACall { .. }
             | DeskError::NoReason { .. }
+            | DeskError::Unfit { .. }
             | DeskError::ReasonNotKept
             | DeskError::BadChoice { .. } => Exit::Usage,
             DeskError::NoRecord { .. }
