@@ -109,7 +109,12 @@ ACTIVE   writes and reads under way\n\
 WAIT     records that wait for a parent\n\
 OPEN     conflicts that wait for a person\n\
 ERRORS   writes and reads to be tried again or parked: duet errors list\n\
-DEAD     changes that could not be decided: duet errors list")]
+DEAD     changes that could not be decided: duet errors list\n\
+READ     how long ago the position of a source moved, on each side\n\
+TO       how long the oldest write to that side has been on its way\n\
+QUEUE    writes and reads that are to be sent\n\
+FRESH    records that change so fast that their write waits for a pause\n\
+AGREED   how long ago a record was last brought into agreement")]
     Status,
     /// Why a record, or one of its fields, is as it is
     Explain(ExplainArgs),

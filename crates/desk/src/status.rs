@@ -7,6 +7,7 @@ use duet_core::id::FlowName;
 use duet_core::keyed::{KeyedBy, Rekeyed};
 use duet_core::side::Both;
 use duet_core::spec::FlowSpec;
+use duet_core::stamp::Stamp;
 use duet_ports::inspect::{
     ConnectionRow, DeadLetterRow, FlowCounts, LetterFilter, ProcessRow, SourceRow,
 };
@@ -15,6 +16,8 @@ use serde::Serialize;
 /// The state of an installation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Status {
+    /// When this was so.
+    pub at: Stamp,
     /// Per flow.
     pub flows: Vec<FlowStatus>,
     /// Sources, with the age of their positions.
@@ -66,6 +69,7 @@ impl Desk {
         };
         let oldest = LetterFilter { limit: DEAD_LETTERS, ..LetterFilter::default() };
         Ok(Status {
+            at: now,
             flows,
             sources: self.store.sources().await?.into_iter().map(current).collect(),
             processes: self.store.processes(now).await?,

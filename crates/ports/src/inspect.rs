@@ -156,6 +156,16 @@ pub struct FlowCounts {
     pub conflicts: Vec<(ConflictKind, u64)>,
     /// Values that are kept back until somebody mends something, by code.
     pub field_errors: Vec<(FieldErrorCode, u64)>,
+    /// Records that wait to be written until their version can't hide another change any more: each
+    /// has a read planned for then (freshness).
+    pub fresh: u64,
+    /// Since when the oldest write to each side is on its way: planned, sent, or failed and to be
+    /// tried again. Not one that is parked.
+    pub waiting_since: Both<Option<Stamp>>,
+    /// When a link was last brought into agreement.
+    pub synced_at: Option<Stamp>,
+    /// Each side's newest change stamp that is agreed.
+    pub synced: Both<Option<Stamp>>,
     /// Links that wait for a parent.
     pub awaiting_parent: u64,
     /// Dead letters that are open.

@@ -67,6 +67,7 @@ cases! {
         values_kept_back_are_part_of_their_transaction, a_joined_link_keeps_nothing_back;
     finding:
         conflicts_are_filtered, short_ids_find_their_rows, errors_are_filtered, a_flow_is_counted,
+        what_waits_for_freshness_is_counted,
         what_is_under_way_is_told,
         a_child_is_due_when_its_parent_is_whole,
         candidates_that_wait_for_a_person_are_not_due,

@@ -48,10 +48,29 @@ async fn every_command_answers_people_and_programs() {
         let name = if arguments == ["check", "--offline"] { "check" } else { arguments[0] };
         assert_eq!(rig.json(arguments)["schema"], format!("duet.{name}.v1"));
     }
+    assert_times(&rig);
     decide(&rig);
     hostile(&rig);
     closed_pipes(&rig);
     one_at_a_time(&rig).await;
+}
+
+/// Lag, queue, what waits for freshness and when both sides last agreed.
+fn assert_times(rig: &Rig) {
+    let text = rig.done(&["status"]).out;
+    for head in ["READ LEFT", "TO RIGHT", "QUEUE", "FRESH", "AGREED"] {
+        assert!(text.contains(head), "{head}: {text}");
+    }
+    let status = rig.json(&["status"]);
+    let flows = status["flows"].as_array().unwrap();
+    let customers = flows.iter().find(|flow| flow["flow"] == "customers").unwrap();
+    let synced_at = customers["synced_at"].as_i64().unwrap();
+    assert!(synced_at <= status["at"].as_i64().unwrap(), "{customers}");
+    for side in ["left", "right"] {
+        assert!(customers["synced"][side].is_i64(), "{customers}");
+        assert!(customers["waiting_since"][side].is_null(), "nothing is on its way: {customers}");
+    }
+    assert_eq!(customers["fresh"], 0);
 }
 
 /// One conflict and one error.

@@ -6,6 +6,8 @@ use crate::exit::Exit;
 use crate::output;
 use duet_core::keyed::Rekeyed;
 use duet_core::link::Phase;
+use duet_core::side::Side;
+use duet_core::stamp::Stamp;
 use duet_desk::status::{FlowStatus, Status};
 use duet_ports::inspect::FlowCounts;
 use std::fmt::Write as _;
@@ -22,6 +24,10 @@ fn text(status: &Status) -> String {
     let head =
         ["FLOW", "STATE", "LINKED", "ALONE", "ACTIVE", "WAIT", "OPEN", "KEPT", "ERRORS", "DEAD"];
     let mut text = output::table(&head, rows);
+    let rows = status.flows.iter().map(|flow| times(flow, status)).collect();
+    let head =
+        ["FLOW", "READ LEFT", "READ RIGHT", "TO LEFT", "TO RIGHT", "QUEUE", "FRESH", "AGREED"];
+    let _ = write!(text, "\n\n{}", output::table(&head, rows));
     let new: Vec<&str> = status
         .flows
         .iter()
@@ -84,6 +90,38 @@ fn row(flow: &FlowStatus) -> Vec<String> {
     ]
 }
 
+/// How long ago or since when: sources, writes on their way, agreement.
+fn times(flow: &FlowStatus, status: &Status) -> Vec<String> {
+    let counts = &flow.counts;
+    let age = |at: Option<Stamp>| at.map_or_else(|| "-".into(), |at| age(status.at, at));
+    let read = |side: Side| {
+        let name = format!("{}/{side}", flow.flow);
+        let source = status.sources.iter().find(|source| source.source == name);
+        age(source.and_then(|source| source.moved_at))
+    };
+    vec![
+        flow.flow.to_string(),
+        read(Side::Left),
+        read(Side::Right),
+        age(counts.waiting_since.left),
+        age(counts.waiting_since.right),
+        intents(counts, &["planned", "retrying"]).to_string(),
+        counts.fresh.to_string(),
+        age(counts.synced_at),
+    ]
+}
+
+/// How long ago, in its largest unit.
+fn age(now: Stamp, then: Stamp) -> String {
+    let seconds = now.0.saturating_sub(then.0).max(0) / Stamp::SECOND;
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} m", seconds / 60),
+        7_200..=172_799 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 fn phases(counts: &FlowCounts, wanted: &[Phase]) -> u64 {
     let matching = counts.phases.iter().filter(|(phase, _)| wanted.contains(phase));
     matching.map(|(_, count)| count).sum()
@@ -98,4 +136,20 @@ pub(super) fn kept_back(counts: &FlowCounts) -> u64 {
 pub(super) fn intents(counts: &FlowCounts, wanted: &[&str]) -> u64 {
     let matching = counts.intents.iter().filter(|(state, _)| wanted.contains(&state.as_str()));
     matching.map(|(_, count)| count).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    //! Shows how ages are told.
+
+    use super::*;
+
+    #[test]
+    fn an_age_is_told_in_its_largest_unit() {
+        let told = |seconds: i64| age(Stamp(0).plus_seconds(seconds), Stamp(0));
+        let ages = [0, 119, 120, 7_199, 7_200, 172_799, 172_800].map(told);
+        assert_eq!(ages, ["0 s", "119 s", "2 m", "119 m", "2 h", "47 h", "2 d"]);
+        assert_eq!(age(Stamp(0), Stamp(i64::MAX)), "0 s", "a clock that is ahead");
+        assert!(age(Stamp(i64::MAX), Stamp(i64::MIN)).ends_with(" d"));
+    }
 }

@@ -4,13 +4,16 @@ use super::Postgres;
 use super::error::fault;
 use crate::stored::from_name;
 use duet_core::id::{ConnectionName, FlowName};
+use duet_core::link::Phase;
+use duet_core::side::Both;
 use duet_core::stamp::Stamp;
 use duet_ports::inspect::{ConnectionRow, FlowCounts, SourceRow};
 use duet_ports::store::StoreError;
 use serde::de::DeserializeOwned;
 
-const PHASES: &str =
-    "SELECT phase, count(*) FROM links WHERE flow = $1 GROUP BY phase ORDER BY phase";
+const PHASES: &str = "
+SELECT phase, count(*), max(synced_at), max(synced_left), max(synced_right)
+FROM links WHERE flow = $1 GROUP BY phase ORDER BY phase";
 
 /// A link whose parent isn't on both sides yet has nothing to do before it is; from then on it
 /// counts again, so the moment in between can't be missed.
@@ -60,6 +63,20 @@ const NEXT_INTENT: &str = "
 SELECT min(due_at) FROM intents
 WHERE flow = $1 AND state = 'planned' AND failure IS NULL";
 
+/// A read planned for later that proves no write's outcome waits for freshness.
+const FRESH: &str = "
+SELECT count(*) FROM intents i
+WHERE i.flow = $1 AND i.op = 'read' AND i.state = 'planned' AND i.failure IS NULL
+    AND i.due_at > i.planned_at AND NOT EXISTS (
+    SELECT 1 FROM intents w WHERE w.link = i.link AND w.side = i.side
+        AND w.op IN ('create', 'update', 'delete', 'undelete') AND w.state IN ('sent', 'unknown'))";
+
+const WAITING: &str = "
+SELECT side, min(planned_at) FROM intents
+WHERE flow = $1 AND op IN ('create', 'update', 'delete', 'undelete')
+    AND state IN ('planned', 'sent', 'unknown')
+GROUP BY side";
+
 const CONFLICTS: &str = "
 SELECT kind, count(*) FROM conflicts
 WHERE flow = $1 AND state IN ('open', 'snoozed', 'decided') GROUP BY kind ORDER BY kind";
@@ -87,6 +104,9 @@ ORDER BY s.source";
 
 const CONNECTIONS: &str = "SELECT name, paused_until, reason FROM connections ORDER BY name";
 
+/// Links by phase, when one was last brought into agreement, and each side's newest agreed stamp.
+type Phases = (Vec<(Phase, u64)>, Option<Stamp>, Both<Option<Stamp>>);
+
 impl Postgres {
     pub(super) async fn count_flow(&self, flow: &FlowName) -> Result<FlowCounts, StoreError> {
         let (due, next_due): (i64, Option<i64>) = sqlx::query_as(DUE)
@@ -99,8 +119,13 @@ impl Postgres {
             .fetch_one(&self.pool)
             .await
             .map_err(fault("count intents"))?;
+        let (phases, synced_at, synced) = self.phases(flow).await?;
         Ok(FlowCounts {
-            phases: named(self.groups(PHASES, flow).await?)?,
+            phases,
+            synced_at,
+            synced,
+            fresh: self.count(FRESH, flow).await?,
+            waiting_since: self.waiting(flow).await?,
             due: due.unsigned_abs(),
             next_due: next_due.map(Stamp),
             intents: self.groups(INTENTS, flow).await?,
@@ -120,6 +145,33 @@ impl Postgres {
         self.ready().await?;
         let query = sqlx::query_scalar(UNDER_WAY).bind(flow.as_str()).bind(until.0);
         query.fetch_one(&self.pool).await.map_err(fault("look what is under way"))
+    }
+
+    async fn phases(&self, flow: &FlowName) -> Result<Phases, StoreError> {
+        type Row = (String, i64, Option<i64>, Option<i64>, Option<i64>);
+        let rows: Vec<Row> = sqlx::query_as(PHASES)
+            .bind(flow.as_str())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(fault("count links"))?;
+        let newest =
+            |stamp: fn(&Row) -> Option<i64>| rows.iter().filter_map(stamp).max().map(Stamp);
+        let (at, left, right) = (newest(|row| row.2), newest(|row| row.3), newest(|row| row.4));
+        let counts = rows.iter().map(|row| (row.0.clone(), row.1.unsigned_abs()));
+        Ok((named(counts.collect())?, at, Both::new(left, right)))
+    }
+
+    async fn waiting(&self, flow: &FlowName) -> Result<Both<Option<Stamp>>, StoreError> {
+        let rows: Vec<(String, Option<i64>)> = sqlx::query_as(WAITING)
+            .bind(flow.as_str())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(fault("look for the oldest writes"))?;
+        let mut since = Both::default();
+        for (side, oldest) in rows {
+            *since.get_mut(from_name("side of an intent", &side)?) = oldest.map(Stamp);
+        }
+        Ok(since)
     }
 
     async fn groups(
