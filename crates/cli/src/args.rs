@@ -12,10 +12,13 @@ pub(crate) struct Cli {
     #[arg(short = 'C', long = "dir", global = true, default_value = ".", value_name = "DIR",
         help_heading = EVERYWHERE)]
     pub(crate) dir: PathBuf,
-    /// How to print results: for people, or one JSON document
+    /// How to print results: for people, as one JSON document, or each row of a list as one
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text,
         help_heading = EVERYWHERE)]
     pub(crate) output: Format,
+    /// Never ask anything; nothing does so far
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    pub(crate) no_input: bool,
     /// Print less: errors only
     #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     pub(crate) quiet: bool,
@@ -61,6 +64,8 @@ Exit codes: 0 done, 1 failed, 2 differences, 3 conflicts need a person, 4 config
 pub(crate) enum Format {
     Text,
     Json,
+    /// A list's rows, one JSON document a line
+    Jsonl,
 }
 
 /// How to log.
@@ -102,7 +107,8 @@ Stops in order on SIGTERM or Ctrl-C; a second one stops it at once.")]
     /// One pass over everything that has changed, then exit
     Sync(SyncArgs),
     /// What every flow is doing
-    #[command(after_help = "Examples:\n  duet status\n  duet status -o json\n\n\
+    #[command(after_help = "Examples:\n  duet status\n  duet status --watch\n  \
+duet status --check -o json\n\n\
 LINKED   records that stand on both sides\n\
 ALONE    records without a partner\n\
 ACTIVE   writes and reads under way\n\
@@ -115,7 +121,7 @@ TO       how long the oldest write to that side has been on its way\n\
 QUEUE    writes and reads that are to be sent\n\
 FRESH    records that change so fast that their write waits for a pause\n\
 AGREED   how long ago a record was last brought into agreement")]
-    Status,
+    Status(StatusArgs),
     /// Why a record, or one of its fields, is as it is
     Explain(ExplainArgs),
     /// Conflicts that wait for a person
@@ -126,6 +132,13 @@ AGREED   how long ago a record was last brought into agreement")]
     Errors(ErrorsCommand),
     /// Salesforce on localhost, to try and to test with
     Emulator(EmulatorArgs),
+    /// Print the version
+    #[command(after_help = "Examples:\n  duet version\n  duet version --json")]
+    Version {
+        /// As a JSON document; the same as -o json
+        #[arg(long)]
+        json: bool,
+    },
     /// Print completions for a shell
     #[command(after_help = "Examples:\n  duet completions bash > /etc/bash_completion.d/duet\n  \
 duet completions fish > ~/.config/fish/completions/duet.fish")]
@@ -221,14 +234,30 @@ pub(crate) struct AdoptArgs {
 
 /// `duet sync`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  duet sync --once\n  duet sync --once --fail-on-conflict")]
+#[command(after_help = "Examples:\n  duet sync --once\n  duet sync --once --flow customers\n  \
+duet sync --once --fail-on-conflict")]
 pub(crate) struct SyncArgs {
     /// One pass (the only way so far)
     #[arg(long, required = true)]
     pub(crate) once: bool,
+    /// Only this flow (default: all)
+    #[arg(long, value_name = "FLOW")]
+    pub(crate) flow: Vec<String>,
     /// Exit with 3 when conflicts wait for a person
     #[arg(long)]
     pub(crate) fail_on_conflict: bool,
+}
+
+/// `duet status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Print it again every two seconds until interrupted
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// For probes: exit with 5 while a connection rests, 7 when something needs mending, 3 when
+    /// conflicts wait for a person
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) check: bool,
 }
 
 /// `duet explain`.

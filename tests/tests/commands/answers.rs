@@ -49,10 +49,44 @@ async fn every_command_answers_people_and_programs() {
         assert_eq!(rig.json(arguments)["schema"], format!("duet.{name}.v1"));
     }
     assert_times(&rig);
+    one_flow_and_rows(&rig);
+    watched(&rig).await;
     decide(&rig);
     hostile(&rig);
     closed_pipes(&rig);
     one_at_a_time(&rig).await;
+}
+
+/// A pass of one flow, the rows of a list as lines, and what a probe is told.
+fn one_flow_and_rows(rig: &Rig) {
+    let (pass, code) = rig.asked(&["sync", "--once", "--flow", "customers"]);
+    assert_eq!(code, Some(7), "what was refused needs mending still: {pass}");
+    let flows: Vec<&String> = pass["flows"].as_object().unwrap().keys().collect();
+    assert_eq!(flows, ["customers"]);
+    let stranger = rig.duet(&["sync", "--once", "--flow", "customers", "--flow", "nobody"]);
+    assert_eq!(stranger.code, Some(64));
+    assert!(stranger.err.contains("nobody") && stranger.err.contains("products"));
+    for list in ["conflicts", "errors"] {
+        let whole = rig.json(&[list, "list"]);
+        let lines = rig.done(&[list, "list", "-o", "jsonl"]).out;
+        let rows: Vec<serde_json::Value> =
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(rows.len(), whole["items"].as_array().unwrap().len(), "{lines}");
+        for row in &rows {
+            assert_eq!(row["schema"], format!("duet.{list}.v1"));
+            assert!(row["id"].is_string(), "{row}");
+        }
+    }
+    assert_eq!(rig.asked(&["status", "--check"]).1, Some(7), "one write is refused");
+}
+
+/// It tells again and again, until it is asked to stop.
+async fn watched(rig: &Rig) {
+    let told = || rig.project.printed_by_all("stdout").matches("duet.status.v1").count();
+    let before = told();
+    let watching = rig.project.start(&["status", "--watch", "-o", "json"]).unwrap();
+    wait_until(SOON, "it tells twice", || std::future::ready(told() >= before + 2)).await;
+    assert_eq!(watching.stop(STOPS_WITHIN).unwrap().code(), Some(143));
 }
 
 /// Lag, queue, what waits for freshness and when both sides last agreed.

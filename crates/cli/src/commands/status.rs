@@ -2,8 +2,10 @@
 
 use super::Ended;
 use crate::app::App;
+use crate::args::{Format, StatusArgs};
 use crate::exit::Exit;
 use crate::output;
+use crate::signal;
 use duet_core::keyed::Rekeyed;
 use duet_core::link::Phase;
 use duet_core::side::Side;
@@ -11,12 +13,56 @@ use duet_core::stamp::Stamp;
 use duet_desk::status::{FlowStatus, Status};
 use duet_ports::inspect::FlowCounts;
 use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// Between two looks of `--watch`.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+/// Clears a terminal and begins at its top.
+const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
 /// Runs it.
-pub(crate) async fn run(app: &App) -> Ended {
-    let status = app.desk().await?.status().await?;
-    output::result(app.format, "status", &status, || text(&status))?;
+pub(crate) async fn run(app: &App, args: &StatusArgs) -> Ended {
+    let desk = app.desk().await?;
+    if !args.watch {
+        let status = desk.status().await?;
+        output::result(app.format, "status", &status, || text(&status))?;
+        return Ok(if args.check { checked(&status) } else { Exit::Done });
+    }
+    let asked = signal::stopped();
+    tokio::pin!(asked);
+    let redraws = app.format == Format::Text && app.redraws() && std::io::stdout().is_terminal();
+    while !output::is_unread() {
+        let status = desk.status().await?;
+        let clear = if redraws { CLEAR } else { "" };
+        output::result(app.format, "status", &status, || format!("{clear}{}\n\n", text(&status)))?;
+        tokio::select! {
+            exit = &mut asked => return Ok(exit),
+            () = tokio::time::sleep(WATCH_EVERY) => {}
+        }
+    }
     Ok(Exit::Done)
+}
+
+/// What a probe is told: first what stands still, then what needs mending, then what waits.
+fn checked(status: &Status) -> Exit {
+    let needs =
+        |count: fn(&FlowCounts) -> u64| status.flows.iter().any(|one| count(&one.counts) > 0);
+    let open = |counts: &FlowCounts| u64::from(!counts.conflicts.is_empty());
+    if !status.connections.is_empty() {
+        Exit::Connection
+    } else if needs(needs_mending) || !status.dead_letters.is_empty() {
+        Exit::Partly
+    } else if needs(open) {
+        Exit::Conflicts
+    } else {
+        Exit::Done
+    }
+}
+
+/// Calls that failed, values kept back, and changes that could not be decided.
+pub(super) fn needs_mending(counts: &FlowCounts) -> u64 {
+    intents(counts, &["parked", "retrying"]) + kept_back(counts) + counts.dead_letters
 }
 
 fn text(status: &Status) -> String {
