@@ -146,7 +146,8 @@ fn a_failure_is_a_document_for_programs() {
     let absent = folder.path().join("absent/org.jsonl");
     let emulator = ["emulator", "--listen", "127.0.0.1:0", "--data", absent.to_str().unwrap()];
     let nowhere = folder.path().to_str().unwrap();
-    let cases: [(&[&str], u64, bool); 2] = [(&emulator, 1, true), (&["-C", nowhere, "status"], 4, false)];
+    let cases: [(&[&str], u64, bool); 2] =
+        [(&emulator, 1, true), (&["-C", nowhere, "status"], 4, false)];
     for (words, exit, caused) in cases {
         for format in ["json", "jsonl"] {
             let done = duet(&[words, &["-o", format]].concat());

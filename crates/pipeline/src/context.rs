@@ -101,7 +101,7 @@ pub struct Tally {
     pub dead: AtomicU64,
     /// Writes sent to the left and to the right side, landed or not.
     pub writes: Both<AtomicU64>,
-    /// Writes that landed.
+    /// Writes that are known to have landed, by their answer or by reading.
     pub landed: Both<AtomicU64>,
 }
 
@@ -116,6 +116,9 @@ impl Tally {
         Self::add(&self.decided, aftermath.decided);
         Self::add(&self.echoes, aftermath.echoes);
         Self::add(&self.dead, aftermath.dead);
+        for side in Side::BOTH {
+            Self::add(self.landed.get(side), *aftermath.landed.get(side));
+        }
     }
 }
 

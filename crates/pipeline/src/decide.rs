@@ -19,7 +19,7 @@ use duet_core::intent::IntentState;
 use duet_core::link::{Link, Phase};
 use duet_core::observation::Presence;
 use duet_core::reconcile;
-use duet_core::side::Side;
+use duet_core::side::{Both, Side};
 use duet_core::stamp::Stamp;
 use duet_core::verdict::{Effect, Verdict};
 use duet_ports::store::{Address, Attempt, Decided, StoreError, Unit};
@@ -151,8 +151,10 @@ async fn attempt(context: &Context, batch: &Batch) -> Result<Done, StoreError> {
     let mut cases = gather(context, unit.as_mut(), &batch.jobs, now).await?;
     fill(unit.as_mut(), &mut cases).await?;
     let again = under_former_ids(&cases, &batch.jobs);
+    let writes = open_writes(&cases);
     let (decided, unanswered) = decide_all(cases)?;
     let mut aftermath = follow(&decided, now);
+    aftermath.landed = landed(&decided, &writes);
     aftermath.wake = unit.save(&decided, now).await?;
     aftermath.dead = batch.dead.len();
     for attempts in [&batch.attempts, &unanswered] {
@@ -334,6 +336,26 @@ fn decide_all(cases: Vec<Case>) -> Result<(Vec<Decided>, Vec<Attempt>), StoreErr
     Ok((decided, unanswered))
 }
 
+/// The writes that are open before a decision, and their sides.
+fn open_writes(cases: &[Case]) -> BTreeMap<IntentId, Side> {
+    let of =
+        |case: &Case, side| case.facts.intents.get(side).write.as_ref().map(|one| (one.id, side));
+    cases.iter().flat_map(|case| Side::BOTH.into_iter().filter_map(|side| of(case, side))).collect()
+}
+
+/// Those of them that a decision confirmed.
+fn landed(decided: &[Decided], writes: &BTreeMap<IntentId, Side>) -> Both<usize> {
+    let mut landed = Both::default();
+    for effect in decided.iter().flat_map(|one| &one.verdict.effects) {
+        if let Effect::Settle { intent, state: IntentState::Confirmed, .. } = effect
+            && let Some(side) = writes.get(intent)
+        {
+            *landed.get_mut(*side) += 1;
+        }
+    }
+    landed
+}
+
 /// Decides one case. A panic of the core is a bug; it costs one change, not the process.
 fn decide_one(case: Case) -> Result<Decided, StoreError> {
     let Case { facts, events, causes, spec } = case;
@@ -393,7 +415,6 @@ mod tests {
     use duet_core::facts::Event;
     use duet_core::id::{FlowName, RecordId, Row};
     use duet_core::link::Memory;
-    use duet_core::side::{Both, Side};
     use duet_ports::envelope::Numbered;
 
     fn link_id(number: u8) -> LinkId {

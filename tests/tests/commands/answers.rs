@@ -53,6 +53,7 @@ async fn every_command_answers_people_and_programs() {
     watched(&rig).await;
     decide(&rig);
     hostile(&rig);
+    empty_key(&rig).await;
     closed_pipes(&rig);
     one_at_a_time(&rig).await;
 }
@@ -236,6 +237,16 @@ fn hostile(rig: &Rig) {
     assert_eq!(rig.duet(&["adopt", "--flow", "nobody"]).code, Some(64));
     assert_eq!(rig.duet(&["capture", "remove"]).code, Some(64), "it asks for --yes");
     rig.done(&["status"]);
+}
+
+/// A record whose key is the empty text can be named.
+async fn empty_key(rig: &Rig) {
+    assert_eq!(rig.duet(&["explain", "customers/"]).code, Some(1), "nobody has seen it");
+    rig.sell("INSERT INTO customers (customer_id, company_name) VALUES ('', 'No key')").await;
+    rig.duet(&["sync", "--once"]);
+    for name in ["customers/", "customers/right:"] {
+        assert_eq!(rig.json(&["explain", name])["record"]["right"], "", "{name}");
+    }
 }
 
 /// A reader that goes away is no failure.

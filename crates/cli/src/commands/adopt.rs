@@ -205,6 +205,7 @@ fn details(report: &Report) -> String {
         ("ambiguous left", &survey.ambiguous.left),
         ("ambiguous right", &survey.ambiguous.right),
         ("only left", &survey.only.left),
+        ("only right", &survey.only.right),
         ("without a key left", &survey.keyless.left),
         ("without a key right", &survey.keyless.right),
     ] {
@@ -217,7 +218,12 @@ fn named(flow: &FlowName, what: &str, lone: &[Lone]) -> String {
     if lone.is_empty() {
         return String::new();
     }
-    let names: Vec<&str> = lone.iter().take(NAMED).map(|one| one.record.as_str()).collect();
+    // A key may be the empty text, which is named `FLOW/right:`.
+    let name = |one: &Lone| match one.record.as_str() {
+        "" => "\"\"".to_owned(),
+        key => key.to_owned(),
+    };
+    let names: Vec<String> = lone.iter().take(NAMED).map(name).collect();
     let more = lone.len().saturating_sub(NAMED);
     let rest = if more > 0 { format!(" and {more} more (-o json)") } else { String::new() };
     format!("\n{}", output::wrapped(&format!("{flow}: {what}: {}{rest}", names.join(", ")), 4))
