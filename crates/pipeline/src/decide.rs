@@ -163,9 +163,7 @@ async fn attempt(context: &Context, batch: &Batch) -> Result<Done, StoreError> {
         }
     }
     let Batch { numbers, dead, .. } = batch;
-    if again.is_empty() {
-        unit.supersede(&letter::seen(batch), now).await?;
-    }
+    unit.supersede(&letter::seen(batch), now).await?;
     if again.is_empty() && !(numbers.is_empty() && dead.is_empty()) {
         unit.settle(numbers, dead, now).await?;
     }

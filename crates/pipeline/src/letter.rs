@@ -14,11 +14,14 @@ use serde::Deserialize;
 /// A dead letter for a job that carries something that would be lost; a link that is due stays due,
 /// and an answer is found out by reading.
 pub(crate) fn of_job(job: &Job, place: &str, reason: &str) -> Option<DeadLetter> {
-    let Target::Record(address) = &job.target else { return None };
+    let address = match &job.target {
+        Target::Record(address) => Some(address),
+        Target::Link(_) => None,
+    };
     carries(&job.event).then(|| DeadLetter {
-        flow: Some(address.flow.clone()),
-        side: Some(address.side),
-        record: Some(address.record.clone()),
+        flow: address.map(|address| address.flow.clone()),
+        side: address.map(|address| address.side),
+        record: address.map(|address| address.record.clone()),
         read_at: read_at(&job.event),
         place: place.into(),
         reason: reason.into(),

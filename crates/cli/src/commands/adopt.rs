@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::args::AdoptArgs;
 use crate::exit::{Exit, Failure};
 use crate::output;
+use crate::report;
 use crate::signal;
 use duet_core::id::FlowName;
 use duet_core::spec::Mapping;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Records that the text report names of each kind; `-o json` has them all.
 const NAMED: usize = 10;
@@ -55,6 +57,11 @@ pub(crate) async fn run(app: &App, args: &AdoptArgs) -> Ended {
     // What was linked before one failed is told all the same.
     if ended.is_ok() || !reports.is_empty() {
         output::result(app.format, "adopt", &reports, || text(&reports, args.yes))?;
+    }
+    let dead = context.tally.dead.load(Ordering::Relaxed);
+    if dead > 0 {
+        let records = output::count(dead, "record", "records");
+        report::note(&format!("{records} could not be recorded: `duet errors list` tells why"));
     }
     ended
 }
