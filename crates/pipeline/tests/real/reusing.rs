@@ -25,7 +25,7 @@ async fn begun(deletes: DeletePolicy) -> (Rig, Hands) {
     let mut hands = Hands::of(&rig).await;
     rig.left().put(THINGS, "l1", thing("first"));
     hands.work().await;
-    assert_eq!(rig.text(Side::Right, "K", "name").unwrap(), "first");
+    assert_eq!(rig.text(Side::Right, "K", "name").expect("it is there"), "first");
     (rig, hands)
 }
 
@@ -38,10 +38,10 @@ async fn agree(rig: &Rig, hands: &mut Hands, left: &str) {
     assert_eq!(rig.link_of(Side::Left, left).await, rig.link_of(Side::Right, "K").await);
     rig.right().put(THINGS, "K", columns(&[("name", "from right")]));
     hands.work().await;
-    assert_eq!(rig.text(Side::Left, left, "name").unwrap(), "from right");
+    assert_eq!(rig.text(Side::Left, left, "name").expect("it is there"), "from right");
     rig.left().put(THINGS, left, columns(&[("name", "from left")]));
     hands.work().await;
-    assert_eq!(rig.text(Side::Right, "K", "name").unwrap(), "from left");
+    assert_eq!(rig.text(Side::Right, "K", "name").expect("it is there"), "from left");
     assert_eq!(rig.right().records(THINGS).len(), 1);
     assert!(rig.dead().await.is_empty(), "{:?}", rig.dead().await);
     assert!(rig.conflicts().await.is_empty(), "{:?}", rig.conflicts().await);
