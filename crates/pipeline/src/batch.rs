@@ -151,6 +151,8 @@ pub struct Aftermath {
     pub echoes: usize,
     /// Jobs that became dead letters.
     pub dead: usize,
+    /// Calls that were parked for lack of a right: flow and code.
+    pub denied: BTreeSet<(FlowName, String)>,
 }
 
 impl Aftermath {
@@ -162,6 +164,7 @@ impl Aftermath {
         self.decided += other.decided;
         self.echoes += other.echoes;
         self.dead += other.dead;
+        self.denied.extend(other.denied);
     }
 }
 

@@ -7,6 +7,7 @@
 
 use crate::batch::{Aftermath, Batch, Job, Target};
 use crate::context::Context;
+use crate::denied::denied;
 use crate::fill::{Case, fill};
 use crate::poison::carries;
 use crate::rekey::{self, Routed};
@@ -44,7 +45,7 @@ pub async fn step(context: &Context, batch: Batch) -> Result<Aftermath, StoreErr
         joins.append(&mut more.joins);
         aftermath.add(more);
     }
-    context.tally.note(&aftermath);
+    context.tally.note(&aftermath, context.clock.now());
     context.ring(&aftermath.connections).await;
     context.wake_links(&aftermath.wake).await;
     held.map_or(Ok(aftermath), Err)
@@ -374,6 +375,7 @@ pub(crate) fn follow(decided: &[Decided], now: Stamp) -> Aftermath {
     let mut aftermath = Aftermath { decided: decided.len(), ..Aftermath::default() };
     for Decided { verdict, .. } in decided {
         aftermath.echoes += usize::from(verdict.echo);
+        aftermath.denied.extend(denied(verdict));
         follow_one(verdict, now, &mut aftermath);
     }
     aftermath
