@@ -1,6 +1,6 @@
 //! The command line as clap reads it. Usage errors exit with 64; help texts have examples.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -34,6 +34,9 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// The longest list: a database counts no further than an `i64`, and nobody reads as many.
+const LIMIT_MAX: u64 = 1_000_000;
 
 /// The heading of what every command takes.
 const EVERYWHERE: &str = "Everywhere";
@@ -106,14 +109,14 @@ ACTIVE   writes and reads under way\n\
 WAIT     records that wait for a parent\n\
 OPEN     conflicts that wait for a person\n\
 ERRORS   writes and reads to be tried again or parked: duet errors list\n\
-DEAD     changes that could not be read")]
+DEAD     changes that could not be decided: duet errors list")]
     Status,
     /// Why a record, or one of its fields, is as it is
     Explain(ExplainArgs),
     /// Conflicts that wait for a person
     #[command(subcommand)]
     Conflicts(ConflictsCommand),
-    /// Writes and reads that failed
+    /// Writes and reads that failed, values kept back, dead letters
     #[command(subcommand)]
     Errors(ErrorsCommand),
     /// Salesforce on localhost, to try and to test with
@@ -279,7 +282,7 @@ pub(crate) struct ConflictsListArgs {
     #[arg(long)]
     pub(crate) reveal: bool,
     /// At most this many
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=LIMIT_MAX))]
     pub(crate) limit: u64,
 }
 
@@ -294,6 +297,9 @@ pub(crate) struct ResolveArgs {
     /// What you saw (`conflicts show` prints it): refused if the conflict has moved on since
     #[arg(long, value_name = "DIGEST")]
     pub(crate) seen: Option<String>,
+    /// Change a decision that isn't carried out yet: its revision, as `conflicts show` prints it
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) instead_of: Option<i64>,
     /// Who decides (default: $DUET_USER or $USER)
     #[arg(long)]
     pub(crate) by: Option<String>,
@@ -337,7 +343,7 @@ pub(crate) enum Take {
 /// `duet errors …`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ErrorsCommand {
-    /// List failed writes and reads, oldest first
+    /// List failed writes and reads, values kept back and dead letters, oldest first
     #[command(
         after_help = "Examples:\n  duet errors list\n  duet errors list --flow orders -o json"
     )]
@@ -346,7 +352,7 @@ pub(crate) enum ErrorsCommand {
         #[arg(long)]
         flow: Option<String>,
         /// At most this many
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=LIMIT_MAX))]
         limit: u64,
         /// Show the side's own words too where the flow has sensitive fields: they may repeat values
         #[arg(long)]
@@ -361,22 +367,29 @@ pub(crate) enum ErrorsCommand {
         #[arg(long)]
         reveal: bool,
     },
-    /// Try again now
-    #[command(after_help = "Examples:\n  duet errors retry 7c1e\n  duet errors retry --all")]
+    /// Try again now; the record of a value or of a dead letter is decided again
+    #[command(after_help = "Examples:\n  duet errors retry 7c1e L12\n  duet errors retry --all")]
     Retry {
         /// Ids, or their beginnings
         #[arg(required_unless_present = "all")]
         ids: Vec<String>,
         /// Every one that is listed
-        #[arg(long)]
+        #[arg(long, conflicts_with = "ids")]
         all: bool,
     },
-    /// Give up: not tried again until one of its inputs changes
-    #[command(after_help = "Example:\n  duet errors discard 7c1e --yes")]
+    /// Give up: a call isn't tried again until one of its inputs changes, a dead letter is over
+    #[command(after_help = "Examples:\n  duet errors discard 7c1e --yes\n  \
+duet errors discard L12 --reason 'a test of the importer' --yes")]
     Discard {
         /// Ids, or their beginnings
         #[arg(required = true)]
         ids: Vec<String>,
+        /// Why; kept with a dead letter, which needs one
+        #[arg(long)]
+        reason: Option<String>,
+        /// Who gives up (default: $DUET_USER or $USER)
+        #[arg(long)]
+        by: Option<String>,
         /// Really discard
         #[arg(long)]
         yes: bool,

@@ -131,6 +131,21 @@ async fn note_keys(
     Ok(())
 }
 
+/// One flow bound to both its sides: what their columns can hold is known then.
+pub(crate) async fn bound_flow(app: &App, draft: &FlowDraft) -> Result<Arc<FlowSpec>, Failure> {
+    let mut described = app.sides()?.describe(&[&draft.spec]).await;
+    bind_one(draft, &mut described)?.map(Arc::new).map_err(|wrong| {
+        let located = wrong.iter().map(|mistake| app.project.locate(mistake));
+        refuse(app, &located.collect::<Vec<_>>())
+    })
+}
+
+fn refuse(app: &App, mistakes: &[Mistake]) -> Failure {
+    report::mistakes(mistakes, app.format, app.color);
+    Failure::new(Exit::Config, "the flows don't fit the two sides")
+        .hint("`duet check` tells everything about them")
+}
+
 /// Flows bound to both sides, or every reason why not.
 fn bound(
     app: &App,
@@ -161,9 +176,7 @@ fn bound(
     if located.is_empty() {
         return Ok(flows);
     }
-    report::mistakes(&located, app.format, app.color);
-    Err(Failure::new(Exit::Config, "the flows don't fit the two sides")
-        .hint("`duet check` tells everything about them"))
+    Err(refuse(app, &located))
 }
 
 /// What is wrong with both ends of a flow as a whole.

@@ -180,12 +180,7 @@ mod tests {
 
     fn full(jobs: &[&str]) -> Batch {
         let numbers = vec![Numbered { source: "things/left".into(), token: 1, number: 7 }];
-        let letter = DeadLetter {
-            flow: None,
-            place: "test".into(),
-            reason: "test".into(),
-            body: Vec::new(),
-        };
+        let letter = DeadLetter { reason: "test".into(), ..DeadLetter::default() };
         let jobs = jobs.iter().map(|record| job(record)).collect();
         Batch { jobs, numbers, dead: vec![letter], attempts: Vec::new() }
     }

@@ -8,8 +8,10 @@
 use crate::batch::{Aftermath, Batch, Job, Target};
 use crate::context::Context;
 use crate::denied::denied;
+use crate::edge;
 use crate::fill::{Case, fill};
-use crate::poison::carries;
+use crate::letter;
+use crate::reconcile::PLACE;
 use crate::rekey::{self, Routed};
 use crate::unanswered;
 use duet_core::facts::{Event, Facts};
@@ -21,7 +23,7 @@ use duet_core::reconcile;
 use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_core::verdict::{Effect, Verdict};
-use duet_ports::store::{Address, Attempt, DeadLetter, Decided, StoreError, Unit};
+use duet_ports::store::{Address, Attempt, Decided, StoreError, Unit};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,7 +40,7 @@ const TRIES: u32 = 3;
 /// When the store can't be reached, or others hold a link of it: the rest is decided, nothing of the
 /// batch is settled, and it is to be repeated.
 pub async fn step(context: &Context, batch: Batch) -> Result<Aftermath, StoreError> {
-    let (mut aftermath, held) = commit(context, batch).await?;
+    let (mut aftermath, held) = commit(context, edge::admit(batch)).await?;
     let mut joins = std::mem::take(&mut aftermath.joins);
     while let Some((older, younger)) = joins.pop_first() {
         let mut more = crate::join::step(context, older, younger).await?;
@@ -114,20 +116,10 @@ fn without_jobs(batch: Batch, error: &StoreError) -> Result<Option<Batch>, Store
     }
     for job in &jobs {
         tracing::error!(cause = job.cause, error = %chain(error), "a change can't be decided");
-        dead.extend(dead_letter(job, error));
+        dead.extend(letter::of_job(job, PLACE, &chain(error)));
     }
     let rest = Batch { jobs: Vec::new(), numbers, dead, attempts };
     Ok((!rest.is_empty()).then_some(rest))
-}
-
-/// A dead letter for a job that carries something that would be lost; a link that is due stays due.
-fn dead_letter(job: &Job, error: &StoreError) -> Option<DeadLetter> {
-    carries(&job.event).then(|| DeadLetter {
-        flow: job.flow().cloned(),
-        place: "reconcile".into(),
-        reason: chain(error),
-        body: serde_json::to_vec(&job.event).unwrap_or_default(),
-    })
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -186,6 +178,9 @@ async fn attempt(context: &Context, batch: &Batch) -> Result<Tried, StoreError> 
         }
     }
     let Batch { numbers, dead, .. } = batch;
+    if again.is_empty() {
+        unit.supersede(&letter::seen(batch), now).await?;
+    }
     if again.is_empty() && !(numbers.is_empty() && dead.is_empty()) {
         unit.settle(numbers, dead, now).await?;
     }

@@ -54,11 +54,14 @@ cases! {
         marks_are_passed_over,
         no_position_leaves_the_stored_one, an_older_token_is_refused,
         a_successor_is_seen_by_its_lease, a_mark_is_part_of_its_transaction, sources_are_told,
-        poison_is_counted, dead_letters_are_kept, flow_states_are_kept, adopting_leaves_a_pause,
+        poison_is_counted, flow_states_are_kept, adopting_leaves_a_pause,
         the_first_noted_keys_stay,
         migrating_is_safe_at_once_and_twice;
+    letters:
+        dead_letters_are_kept, a_person_handles_dead_letters, a_later_look_ends_a_dead_letter;
     people:
-        a_decision_is_stored, a_stale_decision_is_refused, a_decision_and_a_verdict_take_turns,
+        a_decision_is_stored, a_stale_decision_is_refused, of_two_persons_the_first_wins,
+        a_decision_gives_way_to_one_that_names_it, a_decision_and_a_verdict_take_turns,
         a_conflict_is_closed_by_hand, an_intent_is_set_by_hand;
     field_errors:
         values_kept_back_are_listed, what_is_told_replaces_what_was,

@@ -87,8 +87,11 @@ fn decide(rig: &Rig) {
     }
     let stale = rig.duet(&["conflicts", "resolve", id, "--take", "left", "--seen", "0000"]);
     assert_eq!(stale.code, Some(1), "{}{}", stale.out, stale.err);
+    only_what_fits(rig, id);
+    first_wins(rig, id);
     let resolve = ["conflicts", "resolve", id, "--take", "right", "--by", "someone"];
-    assert_eq!(rig.json(&resolve)["schema"], "duet.resolution.v1");
+    let again = rig.json(&resolve);
+    assert_eq!((&again["schema"], &again["by"]), (&json!("duet.resolution.v1"), &json!("bob")));
     let error = rig.json(&["errors", "list"])["items"][0]["id"].as_str().unwrap().to_owned();
     assert_eq!(rig.json(&["errors", "show", &error])["schema"], "duet.error.v1");
     assert_eq!(rig.json(&["errors", "retry", &error])["schema"], "duet.errors-change.v1");
@@ -96,6 +99,55 @@ fn decide(rig: &Rig) {
     assert_eq!(rig.left(&CUSTOMERS, "ALFKI", "Phone"), "canary-right");
     assert_eq!(rig.done(&["conflicts", "list"]).out, "no conflicts\n");
     assert!(rig.done(&["conflicts", "list", "--all"]).out.contains("customers/ALFKI"));
+    let late = rig.duet(&["conflicts", "resolve", id, "--take", "right"]);
+    assert!(late.code == Some(1) && late.err.contains("closed"), "{}{}", late.out, late.err);
+}
+
+/// A value that one of the sides can't hold isn't stored: it could never be carried out.
+fn only_what_fits(rig: &Rig, id: &str) {
+    for (length, words) in [(41, &["left", "Phone", "40"][..]), (30, &["right", "phone", "24"])] {
+        let long = "5".repeat(length);
+        let refused = rig.duet(&["conflicts", "resolve", id, "--value", &long]);
+        assert_eq!(refused.code, Some(64), "{length}: {}{}", refused.out, refused.err);
+        for word in words {
+            assert!(refused.err.contains(word), "{length}: {word}: {}", refused.err);
+        }
+        assert!(!refused.err.contains(&long), "no values: {}", refused.err);
+    }
+    assert_eq!(rig.json(&["conflicts", "show", id])["state"], "open", "nothing is stored");
+}
+
+/// Two people decide what they both saw: the first one wins, and the second one is told who, what
+/// kind of thing and when. To overrule a decision is another thing, said as such.
+fn first_wins(rig: &Rig, id: &str) {
+    let seen = rig.json(&["conflicts", "show", id])["seen"].as_str().unwrap().to_owned();
+    let decide = |take, by, more: &[&str]| {
+        let decide = ["conflicts", "resolve", id, "--seen", &seen, "--take", take, "--by", by];
+        rig.duet(&[&decide, more].concat())
+    };
+    let stands = || {
+        let shown = rig.json(&["conflicts", "show", id]);
+        (shown["resolution"].clone(), shown["rev"].to_string())
+    };
+    assert_eq!(decide("left", "ann", &[]).code, Some(0));
+    let (anns, rev) = stands();
+    let late = decide("right", "bob", &[]);
+    assert_eq!(late.code, Some(1), "{}{}", late.out, late.err);
+    assert!(late.err.contains("by ann at 2") && late.err.contains("left's value"), "{}", late.err);
+    assert!(!late.err.contains("canary"), "no values: {}", late.err);
+    let same = decide("left", "bob", &[]);
+    assert!(same.code == Some(0) && same.out.contains("by ann"), "{}{}", same.out, same.err);
+    let before = (rev.parse::<i64>().unwrap() - 1).to_string();
+    let old = decide("right", "bob", &["--instead-of", &before]);
+    assert_eq!(old.code, Some(1), "{}{}", old.out, old.err);
+    assert_eq!(stands(), (anns.clone(), rev.clone()), "ann's decision is untouched");
+    let listed = rig.done(&["conflicts", "list"]).out;
+    assert!(listed.contains("STATE") && listed.contains("decided"), "{listed}");
+    let shown = rig.done(&["conflicts", "show", id]).out;
+    assert!(shown.contains(&format!("--instead-of {rev}")), "{shown}");
+    assert_eq!(decide("right", "bob", &["--instead-of", &rev]).code, Some(0));
+    let (bobs, _) = stands();
+    assert_eq!((&bobs["by"], &bobs["earlier"]), (&json!("bob"), &json!([anns])), "both are kept");
 }
 
 /// Names that nobody meant well.

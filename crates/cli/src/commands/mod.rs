@@ -33,16 +33,31 @@ impl From<DeskError> for Failure {
             | DeskError::NoFlow { .. }
             | DeskError::NoField { .. }
             | DeskError::NotACall { .. }
+            | DeskError::NoReason { .. }
+            | DeskError::Unfit { .. }
+            | DeskError::ReasonNotKept
             | DeskError::BadChoice { .. } => Exit::Usage,
             DeskError::NoRecord { .. }
             | DeskError::NoSuch { .. }
             | DeskError::Several { .. }
+            | DeskError::Nameless { .. }
             | DeskError::Stale { .. }
+            | DeskError::Decided { .. }
             | DeskError::Over { .. } => Exit::Failed,
         };
-        Failure::new(exit, error.to_string())
+        let failure = Failure::new(exit, error.to_string());
+        match &error {
+            DeskError::Decided { .. } => failure.hint(INSTEAD),
+            DeskError::Nameless { .. } => failure.hint(GIVE_UP),
+            _ => failure,
+        }
     }
 }
+
+const GIVE_UP: &str = "find what sent it; `duet errors discard` gives it up, with a reason";
+
+const INSTEAD: &str = "`duet conflicts show` tells what stands; until it is carried out, \
+    --instead-of with the revision shown there changes it";
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {

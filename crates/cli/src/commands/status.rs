@@ -58,12 +58,8 @@ fn text(status: &Status) -> String {
             connection.reason.as_deref().unwrap_or("no reason noted"),
         );
     }
-    for letter in &status.dead_letters {
-        let _ = write!(
-            text,
-            "\ndead letter {} at {} ({}): {}",
-            letter.id, letter.at, letter.place, letter.reason,
-        );
+    if !status.dead_letters.is_empty() {
+        text.push_str("\n\ndead letters: `duet errors list` tells which changes and why");
     }
     text
 }

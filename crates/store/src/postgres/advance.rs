@@ -7,7 +7,7 @@ use crate::stored::checked;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::Position;
 use duet_ports::envelope::Numbered;
-use duet_ports::store::{DeadLetter, StoreError};
+use duet_ports::store::StoreError;
 use sqlx::PgConnection;
 
 /// How often a message failed counts until it is settled.
@@ -18,13 +18,6 @@ SELECT DISTINCT source, token, number
 FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS n(source, token, number)
 ORDER BY source, token, number
 ON CONFLICT DO NOTHING";
-
-const BURY: &str = "
-INSERT INTO dead_letters (at, flow, place, reason, body)
-SELECT $5, flow, place, reason, body
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[])
-    WITH ORDINALITY AS n(flow, place, reason, body, number)
-ORDER BY number";
 
 /// A token is outdated once a newer one moved the position or holds the source's lease.
 const ADVANCE: &str = "
@@ -63,29 +56,6 @@ pub(super) async fn mark(
         .bind(numbers.iter().map(|one| one.number).collect::<Vec<_>>())
         .bind(numbers.iter().map(Numbered::name).collect::<Vec<_>>());
     run(connection, "mark messages settled", query).await
-}
-
-/// Stores dead letters. Nothing about one may be refused any more: NUL becomes a visible sign.
-pub(super) async fn bury(
-    connection: &mut PgConnection,
-    dead: &[DeadLetter],
-    now: Stamp,
-) -> Result<(), StoreError> {
-    if dead.is_empty() {
-        return Ok(());
-    }
-    let shown = |text: &str| text.replace('\0', "\u{fffd}");
-    let query = sqlx::query(BURY)
-        .bind(
-            dead.iter()
-                .map(|one| one.flow.as_ref().map(|flow| shown(flow.as_str())))
-                .collect::<Vec<_>>(),
-        )
-        .bind(dead.iter().map(|one| shown(&one.place)).collect::<Vec<_>>())
-        .bind(dead.iter().map(|one| shown(&one.reason)).collect::<Vec<_>>())
-        .bind(dead.iter().map(|one| one.body.as_slice()).collect::<Vec<_>>())
-        .bind(now.0);
-    run(connection, "store dead letters", query).await
 }
 
 impl Postgres {

@@ -70,7 +70,7 @@ const FIELD_ERRORS: &str =
 const AWAITING: &str = "
 SELECT count(DISTINCT w.link) FROM parent_waits w JOIN links l ON l.id = w.link WHERE l.flow = $1";
 
-const DEAD: &str = "SELECT count(*) FROM dead_letters WHERE flow = $1";
+const DEAD: &str = "SELECT count(*) FROM dead_letters WHERE flow = $1 AND closed_at IS NULL";
 
 /// A source is known by its position, by marks that wait for one, or by its detector's lease.
 const SOURCES: &str = "

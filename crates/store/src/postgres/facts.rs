@@ -24,7 +24,8 @@ SELECT l.id, l.flow, l.rev, l.phase, l.left_id, l.right_id, l.synced_at, l.synce
     a.form AS agreed_form, a.data::text AS agreed,
     ol.form AS left_form, ol.data::text AS seen_left,
     r.form AS right_form, r.data::text AS seen_right,
-    f.adopted, f.paused, f.deletes_held
+    f.adopted, f.paused, f.deletes_held,
+    EXISTS (SELECT 1 FROM dead_letters WHERE closed_at IS NULL) AS letters
 FROM links l
 LEFT JOIN agreed a ON a.link = l.id
 LEFT JOIN observations ol ON ol.link = l.id AND ol.side = 'left'
@@ -62,6 +63,8 @@ FROM wanted JOIN intents i ON i.id = wanted.id";
 pub(super) struct Loaded {
     pub(super) facts: Facts,
     pub(super) stored: StoredLink,
+    /// Whether any dead letter is open.
+    pub(super) letters: bool,
 }
 
 pub(super) async fn load(
@@ -112,7 +115,8 @@ fn link(row: &PgRow, aliases: Vec<Alias>, now: Stamp) -> Result<Loaded, StoreErr
         holders: Vec::new(),
         flow: flow_state(row).map_err(fault("load flows"))?,
     };
-    Ok(Loaded { facts, stored })
+    let letters = row.try_get("letters").map_err(fault("load links"))?;
+    Ok(Loaded { facts, stored, letters })
 }
 
 /// A JSON column that may be absent, parsed and as it stands.

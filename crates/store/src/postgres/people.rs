@@ -4,9 +4,8 @@
 use super::Postgres;
 use super::error::fault;
 use super::save_links::run;
-use crate::filters::holding;
-use crate::stored::{name_of, to_json};
-use duet_core::conflict::{CloseReason, ConflictState, Resolution};
+use crate::stored::{FORM, from_json, from_name, name_of, to_json};
+use duet_core::conflict::{CloseReason, ConflictState, Resolution, Standing, Weighed};
 use duet_core::id::{ConflictId, IntentId};
 use duet_core::intent::IntentState;
 use duet_core::stamp::Stamp;
@@ -23,7 +22,7 @@ const DUE_BY_INTENT: &str = "
 UPDATE links SET due_at = least(due_at, $2)
 WHERE id = (SELECT link FROM intents WHERE id = $1)";
 
-const CONFLICT: &str = "SELECT state, rev, seen FROM conflicts WHERE id = $1";
+const CONFLICT: &str = "SELECT state, rev, seen, resolution::text FROM conflicts WHERE id = $1";
 
 const DECIDE: &str = "
 UPDATE conflicts SET state = $2, rev = rev + 1, resolution = $3::json WHERE id = $1";
@@ -44,14 +43,14 @@ impl Postgres {
     ) -> Result<Accepted, StoreError> {
         let stored = to_json("resolution", resolution)?;
         let mut transaction = self.hold(DUE_BY_CONFLICT, id.0, resolution.at).await?;
-        let Some((state, at_rev, seen)) = conflict(&mut transaction, id).await? else {
+        let Some(row) = conflict(&mut transaction, id).await? else {
             return Ok(Accepted::Gone);
         };
-        if !holding().contains(&state) {
-            return Ok(Accepted::Gone);
-        }
-        if at_rev != rev || seen != resolution.seen {
-            return Ok(Accepted::Stale);
+        match row.weigh(rev, resolution)? {
+            Weighed::New => {}
+            Weighed::Again => return Ok(Accepted::Yes),
+            Weighed::Stale => return Ok(Accepted::Stale),
+            Weighed::Over => return Ok(Accepted::Gone),
         }
         let decide = sqlx::query(DECIDE).bind(id.0).bind(name_of(ConflictState::Decided));
         run(&mut transaction, "store a decision", decide.bind(stored)).await?;
@@ -68,8 +67,8 @@ impl Postgres {
         let mut transaction = self.hold(DUE_BY_CONFLICT, id.0, now).await?;
         let closed = name_of(ConflictState::Closed);
         match conflict(&mut transaction, id).await? {
-            Some((state, ..)) if state == closed => return Ok(Accepted::Gone),
-            Some((_, at_rev, _)) if at_rev != rev => return Ok(Accepted::Stale),
+            Some(row) if row.state == closed => return Ok(Accepted::Gone),
+            Some(row) if row.rev != rev => return Ok(Accepted::Stale),
             Some(_) => {}
             None => return Ok(Accepted::Gone),
         }
@@ -92,7 +91,7 @@ impl Postgres {
             .await
             .map_err(fault("read an intent"))?;
         let Some(current) = current else { return Ok(Accepted::Gone) };
-        let current: IntentState = crate::stored::from_name("state of an intent", &current)?;
+        let current: IntentState = from_name("state of an intent", &current)?;
         if !current.is_open() {
             return Ok(Accepted::Gone);
         }
@@ -135,15 +134,34 @@ fn due_by_hand(state: IntentState, now: Stamp) -> Result<Option<i64>, StoreError
     }
 }
 
+/// What is asked of a conflict before a person changes it.
+struct Row {
+    state: String,
+    rev: i64,
+    seen: String,
+    resolution: Option<String>,
+}
+
+impl Row {
+    fn weigh(&self, rev: i64, decision: &Resolution) -> Result<Weighed, StoreError> {
+        let made = self.resolution.as_deref().map(|text| from_json("resolution", FORM, text));
+        let made: Option<Resolution> = made.transpose()?;
+        let state = from_name("state of a conflict", &self.state)?;
+        let standing = Standing { state, rev: self.rev, seen: &self.seen, made: made.as_ref() };
+        Ok(standing.weigh(rev, decision))
+    }
+}
+
 async fn conflict(
     transaction: &mut Transaction<'static, Driver>,
     id: ConflictId,
-) -> Result<Option<(String, i64, String)>, StoreError> {
-    sqlx::query_as(CONFLICT)
+) -> Result<Option<Row>, StoreError> {
+    let row: Option<(String, i64, String, Option<String>)> = sqlx::query_as(CONFLICT)
         .bind(id.0)
         .fetch_optional(&mut **transaction)
         .await
-        .map_err(fault("read a conflict"))
+        .map_err(fault("read a conflict"))?;
+    Ok(row.map(|(state, rev, seen, resolution)| Row { state, rev, seen, resolution }))
 }
 
 async fn accept(transaction: Transaction<'static, Driver>) -> Result<Accepted, StoreError> {

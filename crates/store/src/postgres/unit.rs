@@ -2,7 +2,7 @@
 
 use super::error::fault;
 use super::save_links::run;
-use super::{advance, claim, facts, lock, neighbours, route, save};
+use super::{advance, claim, facts, letters, lock, neighbours, route, save};
 use crate::batch::Known;
 use crate::stored::{checked, to_json};
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_core::value::Value;
 use duet_ports::envelope::Numbered;
-use duet_ports::store::{Address, Attempt, DeadLetter, Decided, StoreError, Unit};
+use duet_ports::store::{Address, Attempt, DeadLetter, Decided, SeenRecord, StoreError, Unit};
 use sqlx::{Postgres as Driver, Transaction};
 use std::collections::HashMap;
 
@@ -30,11 +30,13 @@ pub(super) struct PostgresUnit {
     transaction: Transaction<'static, Driver>,
     /// Links locked here.
     known: HashMap<LinkId, Known>,
+    /// Whether a dead letter is open, as told with the facts; none: nobody asked yet.
+    letters: Option<bool>,
 }
 
 impl PostgresUnit {
     pub(super) fn new(transaction: Transaction<'static, Driver>) -> Self {
-        PostgresUnit { transaction, known: HashMap::new() }
+        PostgresUnit { transaction, known: HashMap::new(), letters: None }
     }
 
     /// Those of these links that are locked here.
@@ -76,6 +78,7 @@ impl Unit for PostgresUnit {
         let loaded = facts::load(&mut self.transaction, &links, markers, now).await?;
         let mut all = Vec::with_capacity(loaded.len());
         for one in loaded {
+            self.letters = Some(one.letters);
             let rev = one.facts.link.rev;
             self.known.insert(one.facts.link.id, Known { rev, stored: Some(one.stored) });
             all.push(one.facts);
@@ -157,7 +160,14 @@ impl Unit for PostgresUnit {
             checked("source", &number.source)?;
         }
         advance::mark(&mut self.transaction, numbers).await?;
-        advance::bury(&mut self.transaction, dead, now).await
+        letters::bury(&mut self.transaction, dead, now).await
+    }
+
+    async fn supersede(&mut self, seen: &[SeenRecord<'_>], now: Stamp) -> Result<(), StoreError> {
+        match self.letters {
+            Some(false) => Ok(()),
+            Some(true) | None => letters::supersede(&mut self.transaction, seen, now).await,
+        }
     }
 
     async fn touch(&mut self, links: &[LinkId], due_at: Stamp) -> Result<(), StoreError> {
