@@ -20,5 +20,7 @@ mod secrets;
 mod shown;
 #[path = "commands/stopped.rs"]
 mod stopped;
+#[path = "commands/unfit.rs"]
+mod unfit;
 #[path = "commands/unready.rs"]
 mod unready;

@@ -153,6 +153,8 @@ pub struct Aftermath {
     pub dead: usize,
     /// Writes to each side that are known to have landed: by their answer, or by reading.
     pub landed: Both<usize>,
+    /// Calls that were parked for lack of a right: flow and code.
+    pub denied: BTreeSet<(FlowName, String)>,
 }
 
 impl Aftermath {
@@ -167,6 +169,7 @@ impl Aftermath {
         for side in Side::BOTH {
             *self.landed.get_mut(side) += other.landed.get(side);
         }
+        self.denied.extend(other.denied);
     }
 }
 

@@ -7,6 +7,7 @@
 
 use crate::batch::{Aftermath, Batch, Job, Target};
 use crate::context::Context;
+use crate::denied::denied;
 use crate::edge;
 use crate::fill::{Case, fill};
 use crate::letter;
@@ -23,6 +24,7 @@ use duet_core::side::{Both, Side};
 use duet_core::stamp::Stamp;
 use duet_core::verdict::{Effect, Verdict};
 use duet_ports::store::{Address, Attempt, Decided, StoreError, Unit};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -45,7 +47,7 @@ pub async fn step(context: &Context, batch: Batch) -> Result<Aftermath, StoreErr
         joins.append(&mut more.joins);
         aftermath.add(more);
     }
-    context.tally.note(&aftermath);
+    context.tally.note(&aftermath, context.clock.now());
     context.ring(&aftermath.connections).await;
     context.wake_links(&aftermath.wake).await;
     held.map_or(Ok(aftermath), Err)
@@ -134,22 +136,37 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// What came of a batch, and what of it has to be decided again before its messages are settled.
 type Done = (Aftermath, Option<Batch>);
 
+/// What came of one try.
+enum Tried {
+    /// Committed.
+    Done(Done),
+    /// Nothing was stored: other links have to be told something in the same transaction.
+    With(Vec<Job>),
+}
+
 async fn tries(context: &Context, batch: &Batch) -> Result<Done, StoreError> {
     let mut tried = 0;
+    let mut whole = Cow::Borrowed(batch);
     loop {
         tried += 1;
-        match attempt(context, batch).await {
+        match attempt(context, &whole).await {
+            Ok(Tried::Done(done)) => return Ok(done),
+            Ok(Tried::With(more)) => whole.to_mut().jobs.extend(more),
             Err(StoreError::Busy { .. } | StoreError::StaleLink { .. }) if tried < TRIES => {}
-            done => return done,
+            Err(error) => return Err(error),
         }
     }
 }
 
-async fn attempt(context: &Context, batch: &Batch) -> Result<Done, StoreError> {
+async fn attempt(context: &Context, batch: &Batch) -> Result<Tried, StoreError> {
     let now = context.clock.now();
     let mut unit = context.store.begin().await?;
     let mut cases = gather(context, unit.as_mut(), &batch.jobs, now).await?;
     fill(unit.as_mut(), &mut cases).await?;
+    let more = rekey::taken(&cases, &batch.jobs);
+    if !more.is_empty() {
+        return Ok(Tried::With(more));
+    }
     let again = under_former_ids(&cases, &batch.jobs);
     let writes = open_writes(&cases);
     let (decided, unanswered) = decide_all(cases)?;
@@ -169,10 +186,11 @@ async fn attempt(context: &Context, batch: &Batch) -> Result<Done, StoreError> {
     }
     unit.commit().await?;
     if again.is_empty() {
-        return Ok((aftermath, None));
+        return Ok(Tried::Done((aftermath, None)));
     }
     let (numbers, dead) = (numbers.clone(), dead.clone());
-    Ok((aftermath, Some(Batch { jobs: again, numbers, dead, attempts: Vec::new() })))
+    let rest = Batch { jobs: again, numbers, dead, attempts: Vec::new() };
+    Ok(Tried::Done((aftermath, Some(rest))))
 }
 
 /// Jobs that saw a record under a former id of a link, after the key change that made it one: that
@@ -372,6 +390,7 @@ pub(crate) fn follow(decided: &[Decided], now: Stamp) -> Aftermath {
     let mut aftermath = Aftermath { decided: decided.len(), ..Aftermath::default() };
     for Decided { verdict, .. } in decided {
         aftermath.echoes += usize::from(verdict.echo);
+        aftermath.denied.extend(denied(verdict));
         follow_one(verdict, now, &mut aftermath);
     }
     aftermath

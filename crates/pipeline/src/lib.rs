@@ -11,6 +11,7 @@ mod consume;
 pub mod context;
 pub mod dead;
 pub mod decide;
+mod denied;
 pub mod detect;
 mod edge;
 pub mod error;

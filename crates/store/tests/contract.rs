@@ -27,6 +27,7 @@ cases! {
         a_meeting_that_is_rolled_back_leaves_nothing, former_ids_lead_to_their_link,
         a_create_seen_early_leads_to_its_link, a_copied_marker_leads_nowhere,
         a_marker_on_two_records_leads_one,
+        a_create_under_a_used_id_leads_to_its_link,
         an_id_with_nul_is_refused;
     saving:
         a_verdict_comes_back_whole, what_is_taken_away_is_gone,

@@ -15,6 +15,7 @@ pub(crate) mod sync;
 pub(crate) mod texts;
 
 use crate::exit::{Exit, Failure};
+use crate::wire::exit_of;
 use duet_desk::error::DeskError;
 use duet_pipeline::error::StageError;
 use duet_ports::store::StoreError;
@@ -79,7 +80,7 @@ impl From<StageError> for Failure {
             StageError::Hub(error) => Failure::new(Exit::Connection, error.to_string())
                 .hint("is RabbitMQ running, and is [hub] url right?")
                 .because(error),
-            StageError::Connector(error) => Failure::new(Exit::Connection, error.to_string())
+            StageError::Connector(error) => Failure::new(exit_of(&error), error.to_string())
                 .hint("`duet check` tells more about connections and rights")
                 .because(error),
             StageError::NoFlow { .. } => Failure::new(Exit::Usage, error.to_string()),
