@@ -1,4 +1,4 @@
-# The verbs of the house; the hosted workflow uses the same. `just` lists them.
+# The verbs of the house. `just` lists them.
 set positional-arguments
 
 _list:
@@ -16,7 +16,7 @@ quick:
 format:
     cargo fmt --all
 
-# lints, as strict as in the hosted workflow
+# lints, as strict as in `tests/run`
 lint:
     cargo clippy --profile ci --workspace --all-targets -- -D warnings
 

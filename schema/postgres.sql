@@ -267,9 +267,24 @@ CREATE TABLE dead_letters (
     reason text NOT NULL,
     -- The body. May hold values.
     body bytea NOT NULL,
+    -- The side, as far as known.
+    side text,
+    -- The record, as far as known.
+    record text,
+    -- When the record was read, by its side's time; null: it was not about a look at one.
+    read_at bigint,
+    -- open, asked, replayed, discarded, superseded.
+    state text NOT NULL,
+    -- Who wants it decided again, or gave it up.
+    handled_by text,
+    -- Why, in the words of that person.
+    note text,
+    -- When it was over; null: it is open.
+    closed_at bigint,
     PRIMARY KEY (id)
 );
 CREATE INDEX dead_letters_flow ON dead_letters USING btree (flow);
+CREATE INDEX dead_letters_open ON dead_letters USING btree (flow, side, record) WHERE (closed_at IS NULL);
 
 -- How often handling a message failed, counted before it is tried again.
 CREATE TABLE poison (

@@ -7,6 +7,8 @@
 mod answers;
 #[path = "commands/keyed.rs"]
 mod keyed;
+#[path = "commands/letters.rs"]
+mod letters;
 #[path = "commands/readme.rs"]
 mod readme;
 #[path = "faults/rig.rs"]
@@ -18,5 +20,7 @@ mod secrets;
 mod shown;
 #[path = "commands/stopped.rs"]
 mod stopped;
+#[path = "commands/unfit.rs"]
+mod unfit;
 #[path = "commands/unready.rs"]
 mod unready;

@@ -56,6 +56,26 @@ impl App {
         Ok(App { project, format, color, user: env::user(), quiet })
     }
 
+    /// The same for these flows alone; for all, if none is named. Others are left to processes that
+    /// work on them.
+    pub(crate) fn only(mut self, flows: &[String]) -> Result<App, Failure> {
+        let known =
+            |name: &String| self.project.flows.iter().any(|flow| flow.spec.name.as_str() == name);
+        if let Some(stranger) = flows.iter().find(|name| !known(name)) {
+            let names: Vec<&str> =
+                self.project.flows.iter().map(|flow| flow.spec.name.as_str()).collect();
+            let sentence = format!("no flow named {stranger} is configured");
+            let hint = format!("there are: {}", names.join(", "));
+            return Err(Failure::new(Exit::Usage, sentence).hint(hint));
+        }
+        if !flows.is_empty() {
+            self.project
+                .flows
+                .retain(|flow| flows.iter().any(|name| name == flow.spec.name.as_str()));
+        }
+        Ok(self)
+    }
+
     /// The state database.
     pub(crate) async fn store(&self) -> Result<Arc<dyn Store>, Failure> {
         let options = PostgresOptions::default();
@@ -90,10 +110,15 @@ impl App {
         wire::context(self).await
     }
 
+    /// Whether a terminal may be redrawn.
+    pub(crate) fn redraws(&self) -> bool {
+        !env::accessible()
+    }
+
     /// A progress bar on stderr. Where nothing can or shall be redrawn (no terminal, accessible
     /// mode) it is a plain line now and then; with `--quiet` nothing.
     pub(crate) fn progress(&self, what: impl Into<Cow<'static, str>>) -> ProgressBar {
-        let drawn = !self.quiet && !env::accessible() && std::io::stderr().is_terminal();
+        let drawn = !self.quiet && self.redraws() && std::io::stderr().is_terminal();
         let target =
             if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);

@@ -1,6 +1,6 @@
 //! The command line as clap reads it. Usage errors exit with 64; help texts have examples.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -12,10 +12,13 @@ pub(crate) struct Cli {
     #[arg(short = 'C', long = "dir", global = true, default_value = ".", value_name = "DIR",
         help_heading = EVERYWHERE)]
     pub(crate) dir: PathBuf,
-    /// How to print results: for people, or one JSON document
+    /// How to print results: for people, as one JSON document, or each row of a list as one
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text,
         help_heading = EVERYWHERE)]
     pub(crate) output: Format,
+    /// Never ask anything; nothing does so far
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    pub(crate) no_input: bool,
     /// Print less: errors only
     #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     pub(crate) quiet: bool,
@@ -34,6 +37,9 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// The longest list: a database counts no further than an `i64`, and nobody reads as many.
+const LIMIT_MAX: u64 = 1_000_000;
 
 /// The heading of what every command takes.
 const EVERYWHERE: &str = "Everywhere";
@@ -58,6 +64,8 @@ Exit codes: 0 done, 1 failed, 2 differences, 3 conflicts need a person, 4 config
 pub(crate) enum Format {
     Text,
     Json,
+    /// A list's rows, one JSON document a line
+    Jsonl,
 }
 
 /// How to log.
@@ -99,25 +107,38 @@ Stops in order on SIGTERM or Ctrl-C; a second one stops it at once.")]
     /// One pass over everything that has changed, then exit
     Sync(SyncArgs),
     /// What every flow is doing
-    #[command(after_help = "Examples:\n  duet status\n  duet status -o json\n\n\
+    #[command(after_help = "Examples:\n  duet status\n  duet status --watch\n  \
+duet status --check -o json\n\n\
 LINKED   records that stand on both sides\n\
 ALONE    records without a partner\n\
 ACTIVE   writes and reads under way\n\
 WAIT     records that wait for a parent\n\
 OPEN     conflicts that wait for a person\n\
 ERRORS   writes and reads to be tried again or parked: duet errors list\n\
-DEAD     changes that could not be read")]
-    Status,
+DEAD     changes that could not be decided: duet errors list\n\
+READ     how long ago the position of a source moved, on each side\n\
+TO       how long the oldest write to that side has been on its way\n\
+QUEUE    writes and reads that are to be sent\n\
+FRESH    records that change so fast that their write waits for a pause\n\
+AGREED   how long ago a record was last brought into agreement")]
+    Status(StatusArgs),
     /// Why a record, or one of its fields, is as it is
     Explain(ExplainArgs),
     /// Conflicts that wait for a person
     #[command(subcommand)]
     Conflicts(ConflictsCommand),
-    /// Writes and reads that failed
+    /// Writes and reads that failed, values kept back, dead letters
     #[command(subcommand)]
     Errors(ErrorsCommand),
     /// Salesforce on localhost, to try and to test with
     Emulator(EmulatorArgs),
+    /// Print the version
+    #[command(after_help = "Examples:\n  duet version\n  duet version --json")]
+    Version {
+        /// As a JSON document; the same as -o json
+        #[arg(long)]
+        json: bool,
+    },
     /// Print completions for a shell
     #[command(after_help = "Examples:\n  duet completions bash > /etc/bash_completion.d/duet\n  \
 duet completions fish > ~/.config/fish/completions/duet.fish")]
@@ -213,14 +234,30 @@ pub(crate) struct AdoptArgs {
 
 /// `duet sync`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  duet sync --once\n  duet sync --once --fail-on-conflict")]
+#[command(after_help = "Examples:\n  duet sync --once\n  duet sync --once --flow customers\n  \
+duet sync --once --fail-on-conflict")]
 pub(crate) struct SyncArgs {
     /// One pass (the only way so far)
     #[arg(long, required = true)]
     pub(crate) once: bool,
+    /// Only this flow (default: all)
+    #[arg(long, value_name = "FLOW")]
+    pub(crate) flow: Vec<String>,
     /// Exit with 3 when conflicts wait for a person
     #[arg(long)]
     pub(crate) fail_on_conflict: bool,
+}
+
+/// `duet status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Print it again every two seconds until interrupted
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// For probes: exit with 5 while a connection rests, 7 when something needs mending, 3 when
+    /// conflicts wait for a person
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) check: bool,
 }
 
 /// `duet explain`.
@@ -279,7 +316,7 @@ pub(crate) struct ConflictsListArgs {
     #[arg(long)]
     pub(crate) reveal: bool,
     /// At most this many
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=LIMIT_MAX))]
     pub(crate) limit: u64,
 }
 
@@ -294,6 +331,9 @@ pub(crate) struct ResolveArgs {
     /// What you saw (`conflicts show` prints it): refused if the conflict has moved on since
     #[arg(long, value_name = "DIGEST")]
     pub(crate) seen: Option<String>,
+    /// Change a decision that isn't carried out yet: its revision, as `conflicts show` prints it
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) instead_of: Option<i64>,
     /// Who decides (default: $DUET_USER or $USER)
     #[arg(long)]
     pub(crate) by: Option<String>,
@@ -337,7 +377,7 @@ pub(crate) enum Take {
 /// `duet errors …`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ErrorsCommand {
-    /// List failed writes and reads, oldest first
+    /// List failed writes and reads, values kept back and dead letters, oldest first
     #[command(
         after_help = "Examples:\n  duet errors list\n  duet errors list --flow orders -o json"
     )]
@@ -346,7 +386,7 @@ pub(crate) enum ErrorsCommand {
         #[arg(long)]
         flow: Option<String>,
         /// At most this many
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=LIMIT_MAX))]
         limit: u64,
         /// Show the side's own words too where the flow has sensitive fields: they may repeat values
         #[arg(long)]
@@ -361,22 +401,29 @@ pub(crate) enum ErrorsCommand {
         #[arg(long)]
         reveal: bool,
     },
-    /// Try again now
-    #[command(after_help = "Examples:\n  duet errors retry 7c1e\n  duet errors retry --all")]
+    /// Try again now; the record of a value or of a dead letter is decided again
+    #[command(after_help = "Examples:\n  duet errors retry 7c1e L12\n  duet errors retry --all")]
     Retry {
         /// Ids, or their beginnings
         #[arg(required_unless_present = "all")]
         ids: Vec<String>,
         /// Every one that is listed
-        #[arg(long)]
+        #[arg(long, conflicts_with = "ids")]
         all: bool,
     },
-    /// Give up: not tried again until one of its inputs changes
-    #[command(after_help = "Example:\n  duet errors discard 7c1e --yes")]
+    /// Give up: a call isn't tried again until one of its inputs changes, a dead letter is over
+    #[command(after_help = "Examples:\n  duet errors discard 7c1e --yes\n  \
+duet errors discard L12 --reason 'a test of the importer' --yes")]
     Discard {
         /// Ids, or their beginnings
         #[arg(required = true)]
         ids: Vec<String>,
+        /// Why; kept with a dead letter, which needs one
+        #[arg(long)]
+        reason: Option<String>,
+        /// Who gives up (default: $DUET_USER or $USER)
+        #[arg(long)]
+        by: Option<String>,
         /// Really discard
         #[arg(long)]
         yes: bool,

@@ -9,6 +9,7 @@ mod output;
 mod report;
 mod sides;
 mod signal;
+mod unfit;
 mod vet;
 mod wire;
 
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            report::failure(&failure, app::color(cli.color));
+            report::failure(&failure, cli.output, app::color(cli.color));
             failure.exit.into()
         }
     }
@@ -89,6 +90,7 @@ async fn run(cli: &Cli) -> Ended {
         Command::Emulator(args) => return commands::emulator::run(args).await,
         Command::Check(args) => return commands::check::run(cli, args).await,
         Command::Init(args) => return commands::init::run(cli, args),
+        Command::Version { json } => return commands::texts::version(cli.output, *json),
         Command::Completions { shell } => return commands::texts::completions(*shell),
         Command::Man { into } => return commands::texts::man(into.as_deref()),
         _ => {}
@@ -98,14 +100,15 @@ async fn run(cli: &Cli) -> Ended {
         Command::Check(_)
         | Command::Emulator(_)
         | Command::Init(_)
+        | Command::Version { .. }
         | Command::Completions { .. }
         | Command::Man { .. } => Ok(Exit::Done),
         Command::Migrate => commands::migrate::run(&app).await,
         Command::Capture(command) => commands::capture::run(&app, command).await,
         Command::Adopt(args) => commands::adopt::run(&app, args).await,
         Command::Run => commands::run::run(&app).await,
-        Command::Sync(args) => commands::sync::run(&app, args).await,
-        Command::Status => commands::status::run(&app).await,
+        Command::Sync(args) => commands::sync::run(&app.only(&args.flow)?, args).await,
+        Command::Status(args) => commands::status::run(&app, args).await,
         Command::Explain(args) => commands::explain::run(&app, args).await,
         Command::Conflicts(command) => commands::conflicts::run(&app, command).await,
         Command::Errors(command) => commands::errors::run(&app, command).await,

@@ -6,8 +6,18 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Prints a result. The JSON document names its form, `duet.NAME.v1`.
+/// Set when nobody reads any more.
+static UNREAD: AtomicBool = AtomicBool::new(false);
+
+/// Whether whoever read the results went away: there is no use in printing more.
+pub(crate) fn is_unread() -> bool {
+    UNREAD.load(Ordering::Relaxed)
+}
+
+/// Prints a result. The JSON document names its form, `duet.NAME.v1`; as lines, each row of a list
+/// does, and what is no list is one line.
 pub(crate) fn result<T: Serialize>(
     format: Format,
     name: &str,
@@ -16,20 +26,42 @@ pub(crate) fn result<T: Serialize>(
 ) -> anyhow::Result<()> {
     match format {
         Format::Text => print(text().trim_end())?,
-        Format::Json => {
-            let mut document = json!({ "schema": format!("duet.{name}.v1") });
-            let content = serde_json::to_value(value)?;
-            match content {
-                Value::Object(fields) => {
-                    let document = document.as_object_mut().expect("made as an object above");
-                    document.extend(fields);
+        Format::Json => print(&document(name, serde_json::to_value(value)?).to_string())?,
+        Format::Jsonl => match rows(serde_json::to_value(value)?) {
+            Ok(rows) => {
+                for row in rows {
+                    print(&document(name, row).to_string())?;
                 }
-                other => document["items"] = other,
             }
-            print(&document.to_string())?;
-        }
+            Err(whole) => print(&document(name, whole).to_string())?,
+        },
     }
     Ok(())
+}
+
+/// The document of some content; what is no object stands in `items`.
+fn document(name: &str, content: Value) -> Value {
+    let mut document = json!({ "schema": format!("duet.{name}.v1") });
+    match content {
+        Value::Object(fields) => {
+            let document = document.as_object_mut().expect("made as an object above");
+            document.extend(fields);
+        }
+        other => document["items"] = other,
+    }
+    document
+}
+
+/// The rows of a list, or the whole, if it is none.
+fn rows(mut content: Value) -> Result<Vec<Value>, Value> {
+    match &mut content {
+        Value::Array(items) => Ok(std::mem::take(items)),
+        Value::Object(fields) => match fields.get_mut("items") {
+            Some(Value::Array(items)) => Ok(std::mem::take(items)),
+            _ => Err(content),
+        },
+        _ => Err(content),
+    }
 }
 
 /// A list that was asked for with a limit, one row above it: so it is known whether there are more.
@@ -64,7 +96,10 @@ impl<T> Listed<T> {
 fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            UNREAD.store(true, Ordering::Relaxed);
+            Ok(())
+        }
         other => other,
     }
 }
@@ -205,6 +240,20 @@ mod tests {
         assert!(wrapped.lines().all(|line| line.chars().count() <= 80));
         assert_eq!(wrapped.split_whitespace().count(), 40);
         assert_eq!(super::wrapped("", 10), "");
+    }
+
+    #[test]
+    fn a_list_is_told_row_by_row_and_anything_else_whole() {
+        let items = json!({ "items": [{ "a": 1 }, { "a": 2 }], "more": false });
+        let two = vec![json!({ "a": 1 }), json!({ "a": 2 })];
+        assert_eq!(rows(items), Ok(two.clone()));
+        assert_eq!(rows(json!(two)), Ok(two));
+        assert_eq!(rows(json!([])), Ok(Vec::new()));
+        let whole = json!({ "items": 3 });
+        assert_eq!(rows(whole.clone()), Err(whole));
+        let told = document("errors", json!({ "a": 1 }));
+        assert_eq!(told, json!({ "schema": "duet.errors.v1", "a": 1 }));
+        assert_eq!(document("x", json!([1])), json!({ "schema": "duet.x.v1", "items": [1] }));
     }
 
     fn sample() -> (Vec<&'static str>, Vec<Vec<String>>) {

@@ -16,7 +16,7 @@ pub(crate) fn mistakes(mistakes: &[Mistake], format: Format, color: bool) {
                 eprint(&paint(&mistake.to_string(), color));
             }
         }
-        Format::Json => {
+        Format::Json | Format::Jsonl => {
             let all: Vec<Value> = mistakes.iter().map(document).collect();
             let printed = output::result(format, "mistakes", &all, String::new);
             debug_assert!(printed.is_ok(), "JSON values have no failing serializer");
@@ -57,21 +57,46 @@ pub(crate) fn note(text: &str) {
     eprint(text);
 }
 
-/// Prints why a command failed: sentence, causes, hint.
-pub(crate) fn failure(failure: &Failure, color: bool) {
-    eprint(&paint(&told(failure), color));
+/// Prints why a command failed: sentence, causes, hint. Where a program reads, as one line of JSON,
+/// the last one on stderr: a result may stand on stdout already.
+pub(crate) fn failure(failure: &Failure, format: Format, color: bool) {
+    match format {
+        Format::Text => eprint(&paint(&told(failure), color)),
+        Format::Json | Format::Jsonl => eprint(&failed(failure).to_string()),
+    }
 }
 
-/// Sentence, causes and hint. A cause that was told already is left out: many errors repeat the
-/// one below them.
-fn told(failure: &Failure) -> String {
-    let mut text = format!("error: {}", failure.sentence);
+/// A failure for programs.
+fn failed(failure: &Failure) -> Value {
+    json!({
+        "schema": "duet.failure.v1",
+        "exit": failure.exit as u8,
+        "message": failure.sentence,
+        "causes": causes(failure),
+        "help": failure.hint,
+    })
+}
+
+/// What led to it, the nearest first. A cause that was told already is left out: many errors repeat
+/// the one below them.
+fn causes(failure: &Failure) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
     for cause in failure.source.iter().flat_map(anyhow::Error::chain) {
         let cause = cause.to_string();
-        if !text.contains(&cause) {
-            text.push_str("\n  because: ");
-            text.push_str(&cause);
+        let is_told = |text: &String| text.contains(&cause);
+        if !is_told(&failure.sentence) && !causes.iter().any(is_told) {
+            causes.push(cause);
         }
+    }
+    causes
+}
+
+/// Sentence, causes and hint.
+fn told(failure: &Failure) -> String {
+    let mut text = format!("error: {}", failure.sentence);
+    for cause in causes(failure) {
+        text.push_str("\n  because: ");
+        text.push_str(&cause);
     }
     if let Some(hint) = &failure.hint {
         text.push_str("\n  = help: ");
@@ -116,6 +141,11 @@ mod tests {
         let wanted = "error: it can't start\n  because: can't use org.jsonl\n  \
             because: permission denied\n  = help: try another";
         assert_eq!(told(&failure), wanted);
+        let document = json!({
+            "schema": "duet.failure.v1", "exit": 1, "message": "it can't start",
+            "causes": ["can't use org.jsonl", "permission denied"], "help": "try another",
+        });
+        assert_eq!(failed(&failure), document);
         let repeats = anyhow!("refused").context("IO error: refused").context("it is away");
         let failure = Failure::new(Exit::Connection, "it is away").because(repeats);
         assert_eq!(told(&failure), "error: it is away\n  because: IO error: refused");

@@ -6,10 +6,12 @@ use crate::env;
 use crate::exit::{Exit, Failure};
 use crate::report;
 use crate::sides::{Answers, Described, passes};
-use duet_config::FlowDraft;
+use crate::unfit;
+use duet_config::{FlowDraft, Mistake};
 use duet_core::bind::{BindMistake, Rights, SideFacts, bind, refuse_shared_writes};
 use duet_core::id::FlowName;
 use duet_core::keyed::{KeyedBy, Rekeyed};
+use duet_core::retry::FailureClass;
 use duet_core::side::{Both, Side};
 use duet_core::spec::FlowSpec;
 use duet_hub::{RabbitHub, RabbitSettings};
@@ -18,7 +20,7 @@ use duet_pipeline::keyed;
 use duet_pipeline::pause::Pauses;
 use duet_pipeline::run::topology;
 use duet_ports::clock::{Clock, Entropy, System};
-use duet_ports::connector::Description;
+use duet_ports::connector::{ConnectorError, Description};
 use duet_ports::hub::{Hub, HubError};
 use duet_ports::store::Store;
 use std::collections::BTreeMap;
@@ -129,6 +131,21 @@ async fn note_keys(
     Ok(())
 }
 
+/// One flow bound to both its sides: what their columns can hold is known then.
+pub(crate) async fn bound_flow(app: &App, draft: &FlowDraft) -> Result<Arc<FlowSpec>, Failure> {
+    let mut described = app.sides()?.describe(&[&draft.spec]).await;
+    bind_one(draft, &mut described)?.map(Arc::new).map_err(|wrong| {
+        let located = wrong.iter().map(|mistake| app.project.locate(mistake));
+        refuse(app, &located.collect::<Vec<_>>())
+    })
+}
+
+fn refuse(app: &App, mistakes: &[Mistake]) -> Failure {
+    report::mistakes(mistakes, app.format, app.color);
+    Failure::new(Exit::Config, "the flows don't fit the two sides")
+        .hint("`duet check` tells everything about them")
+}
+
 /// Flows bound to both sides, or every reason why not.
 fn bound(
     app: &App,
@@ -137,8 +154,13 @@ fn bound(
 ) -> Result<BTreeMap<FlowName, Arc<FlowSpec>>, Failure> {
     let drafts = app.project.flows.iter().filter(|one| !rekeyed.contains_key(&one.spec.name));
     let mut flows = BTreeMap::new();
-    let mut wrong = Vec::new();
+    let (mut wrong, mut located) = (Vec::new(), Vec::new());
     for draft in drafts {
+        let unfit = unfit(app, draft, &described);
+        if !unfit.is_empty() {
+            located.extend(unfit);
+            continue;
+        }
         match bind_one(draft, &mut described)? {
             Ok(spec) => {
                 flows.insert(spec.name.clone(), Arc::new(spec));
@@ -149,14 +171,19 @@ fn bound(
     let bound: Vec<FlowSpec> =
         flows.values().map(|spec: &Arc<FlowSpec>| (**spec).clone()).collect();
     let shared = refuse_shared_writes(&bound);
-    if wrong.is_empty() && shared.is_empty() {
+    located.extend(wrong.iter().map(|mistake| app.project.locate(mistake)));
+    located.extend(shared.iter().map(|one| app.project.locate_shared(one)));
+    if located.is_empty() {
         return Ok(flows);
     }
-    let located = wrong.iter().map(|mistake| app.project.locate(mistake));
-    let located = located.chain(shared.iter().map(|one| app.project.locate_shared(one)));
-    report::mistakes(&located.collect::<Vec<_>>(), app.format, app.color);
-    Err(Failure::new(Exit::Config, "the flows don't fit the two sides")
-        .hint("`duet check` tells everything about them"))
+    Err(refuse(app, &located))
+}
+
+/// What is wrong with both ends of a flow as a whole.
+fn unfit(app: &App, draft: &FlowDraft, described: &Described) -> Vec<Mistake> {
+    let Some(both) = described.get(&draft.spec.name) else { return Vec::new() };
+    let of = |side| unfit::mistakes(&app.project, &draft.spec.name, side, both.get(side));
+    Side::BOTH.into_iter().flat_map(of).collect()
 }
 
 /// Binds one flow. A side that can't be described, or that can't run so, ends the command.
@@ -174,11 +201,11 @@ fn bind_one(
 fn usable(
     flow: &FlowName,
     side: Side,
-    described: Result<Description, duet_ports::connector::ConnectorError>,
+    described: Result<Description, ConnectorError>,
 ) -> Result<Description, Failure> {
     let description = described.map_err(|error| {
         let text = error.failure.message.clone();
-        Failure::new(Exit::Connection, format!("flow {flow}, {side}: {error}: {text}"))
+        Failure::new(exit_of(&error), format!("flow {flow}, {side}: {error}: {text}"))
             .hint("`duet check` tells more about connections and rights")
             .passing(passes(error.failure.class))
             .because(error)
@@ -188,6 +215,25 @@ fn usable(
             Err(Failure::new(Exit::Connection, format!("flow {flow}, {side}: {}", remark.text)))
         }
         None => Ok(description),
+    }
+}
+
+/// How a command ends that a side doesn't serve: a used-up budget is there again later.
+pub(crate) fn exit_of(error: &ConnectorError) -> Exit {
+    match error.failure.class {
+        FailureClass::Throttled => Exit::TryLater,
+        FailureClass::Transient
+        | FailureClass::Unreachable
+        | FailureClass::UnknownOutcome
+        | FailureClass::Auth
+        | FailureClass::Stale
+        | FailureClass::Validation
+        | FailureClass::Uniqueness
+        | FailureClass::Gone
+        | FailureClass::Dependency
+        | FailureClass::Permission
+        | FailureClass::Restricted
+        | FailureClass::Poison => Exit::Connection,
     }
 }
 

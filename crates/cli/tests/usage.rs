@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use serde_json::{Value, json};
 use std::fs::File;
 use std::process::{Command, Output, Stdio};
 
@@ -10,11 +11,12 @@ use std::process::{Command, Output, Stdio};
 const WIDTH: usize = 100;
 
 /// Every command, and whether it must show an example.
-const COMMANDS: [(&str, bool); 27] = [
+const COMMANDS: [(&str, bool); 28] = [
     ("", true),
     ("init", true),
     ("completions", true),
     ("man", true),
+    ("version", true),
     ("check", true),
     ("migrate", true),
     ("capture", false),
@@ -100,9 +102,20 @@ fn a_line_that_can_not_be_meant_ends_with_64() {
         &["conflicts", "resolve"],
         &["conflicts", "resolve", "1", "--take", "left", "--value", "x"],
         &["conflicts", "list", "--limit", "-1"],
+        &["conflicts", "list", "--limit", "0"],
+        &["conflicts", "list", "--limit", "9223372036854775807"],
+        &["conflicts", "list", "--limit", "18446744073709551616"],
+        &["conflicts", "resolve", "1", "--take", "left", "--instead-of", "9223372036854775808"],
+        &["errors", "list", "--limit", "0"],
+        &["errors", "list", "--limit", "1000001"],
+        &["errors", "list", "--limit", "18446744073709551615"],
+        &["emulator", "--seed", "18446744073709551616"],
         &["errors", "retry"],
         &["errors", "discard"],
+        &["errors", "retry", "--all", "7c1e"],
         &["status", "-o", "yaml"],
+        &["status", "--watch", "--check"],
+        &["sync", "--flow", "customers"],
         &["status", "--color", "blue"],
         &["explain"],
         &["emulator", "--listen", "nowhere"],
@@ -111,6 +124,40 @@ fn a_line_that_can_not_be_meant_ends_with_64() {
         let told = text(done.stderr);
         assert_eq!(done.status.code(), Some(64), "{words:?}: {told}");
         assert!(!told.is_empty() && !told.contains("panicked"), "{words:?}: {told}");
+    }
+}
+
+#[test]
+fn the_version_is_told_to_people_and_programs() {
+    let told = |words: &[&str]| text(duet(words).stdout);
+    assert_eq!(told(&["version"]), told(&["--version"]));
+    let document: Value = serde_json::from_str(&told(&["version", "--json"])).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(document, json!({ "schema": "duet.version.v1", "version": version }));
+    for words in [&["version", "-o", "json"][..], &["--no-input", "version", "-o", "jsonl"]] {
+        assert_eq!(told(words), told(&["version", "--json"]), "{words:?}");
+    }
+}
+
+/// A program that asked for JSON gets the failure as the last line of stderr, and no result.
+#[test]
+fn a_failure_is_a_document_for_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = folder.path().join("absent/org.jsonl");
+    let emulator = ["emulator", "--listen", "127.0.0.1:0", "--data", absent.to_str().unwrap()];
+    let nowhere = folder.path().to_str().unwrap();
+    let cases: [(&[&str], u64, bool); 2] =
+        [(&emulator, 1, true), (&["-C", nowhere, "status"], 4, false)];
+    for (words, exit, caused) in cases {
+        for format in ["json", "jsonl"] {
+            let done = duet(&[words, &["-o", format]].concat());
+            assert_eq!(done.status.code().map(i64::from), i64::try_from(exit).ok());
+            let told = text(done.stderr);
+            let last: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+            assert_eq!((&last["schema"], &last["exit"]), (&json!("duet.failure.v1"), &json!(exit)));
+            assert!(last["message"].as_str().is_some_and(|text| !text.is_empty()), "{last}");
+            assert_eq!(!last["causes"].as_array().unwrap().is_empty(), caused, "{last}");
+        }
     }
 }
 

@@ -282,6 +282,15 @@ codes! {
     BindWrittenTwice = "D0717",
         "Two fields write one column.",
         "Keep one of them.";
+    NoSuchCollection = "D0718",
+        "A side has no such collection, or doesn't show it.",
+        "Take one that is there, or give the right to see it.";
+    KeyNotUnique = "D0719",
+        "The side can't take the key.",
+        "Name columns with a unique constraint; on Salesforce leave `key` out.";
+    BadFilter = "D0720",
+        "The side can't use the filter.",
+        "Mend `where` as the side says.";
 }
 
 impl Code {

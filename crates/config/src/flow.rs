@@ -24,6 +24,12 @@ pub struct FlowSpans {
     pub ends: Both<Range<usize>>,
     /// The connection of each end.
     pub connections: Both<Range<usize>>,
+    /// The collection of each end.
+    pub collections: Both<Range<usize>>,
+    /// The key of each end, where it is set.
+    pub keys: Both<Option<Range<usize>>>,
+    /// The filter of each end, where it is set.
+    pub filters: Both<Option<Range<usize>>>,
     /// Match rules.
     pub matching: Vec<Range<usize>>,
     /// Fields and parents.
@@ -107,6 +113,11 @@ fn end(
         *spans.connections.get_mut(side) = node.span.clone();
     }
     let connection = connection.and_then(|node| reading.text(node, "connection"));
+    let span = |name: &str| section.get(name).map(|node| node.span.clone());
+    *spans.keys.get_mut(side) = span("key");
+    *spans.filters.get_mut(side) = span("where");
+    let named = span("object").or_else(|| span("table"));
+    *spans.collections.get_mut(side) = named.unwrap_or_else(|| node.span.clone());
     let key = section.get("key").and_then(|node| field::names(reading, node, "key"));
     let filter = section.text(reading, "where");
     let collection = collection(reading, &section);

@@ -46,6 +46,22 @@ impl Project {
         Mistake::new(Code::SharedWrite, source, span.clone(), sentence)
     }
 
+    /// What a side says about a flow's end as a whole: its collection, key or filter.
+    #[must_use]
+    pub fn locate_end(&self, flow: &FlowName, side: Side, code: Code, sentence: String) -> Mistake {
+        let Some(draft) = self.flow(flow) else {
+            return Mistake::of_file(code, "duet.toml", sentence);
+        };
+        let spans = &draft.spans;
+        let set = match code {
+            Code::BindNoKey | Code::KeyNotUnique => spans.keys.get(side).as_ref(),
+            Code::BadFilter => spans.filters.get(side).as_ref(),
+            _ => None,
+        };
+        let span = set.unwrap_or(spans.collections.get(side)).clone();
+        Mistake::new(code, &self.sources[draft.source], span, sentence)
+    }
+
     /// What is wrong with the hub's address. The sentence must hold no value.
     #[must_use]
     pub fn locate_hub(&self, sentence: String) -> Mistake {

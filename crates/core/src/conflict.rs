@@ -191,6 +191,77 @@ pub struct Resolution {
     pub note: Option<String>,
     /// When.
     pub at: Stamp,
+    /// What was decided before and gave way to this, oldest first; none of them has any of its own.
+    /// The last one is what a change of a decision that stands must name (H11).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Resolution>,
+}
+
+impl Resolution {
+    /// The same as one that gave way to another.
+    #[must_use]
+    pub fn without_earlier(&self) -> Resolution {
+        Resolution { earlier: Vec::new(), ..self.clone() }
+    }
+
+    /// All that was decided up to this one, oldest first.
+    #[must_use]
+    pub fn with_earlier(&self) -> Vec<Resolution> {
+        self.earlier.iter().cloned().chain([self.without_earlier()]).collect()
+    }
+}
+
+/// What a stored conflict says to a decision about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// Where it stands.
+    pub state: ConflictState,
+    /// Its revision.
+    pub rev: i64,
+    /// The digest of its values.
+    pub seen: &'a str,
+    /// What was decided so far.
+    pub made: Option<&'a Resolution>,
+}
+
+/// What becomes of a person's decision (H4, H5, H11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weighed {
+    /// It is stored.
+    New,
+    /// The very same was decided already: it stands, nothing is stored.
+    Again,
+    /// Somebody decided otherwise, or the values are others by now: nothing is stored.
+    Stale,
+    /// There is nothing to decide any more.
+    Over,
+}
+
+impl Standing<'_> {
+    /// Weighs a decision of somebody who looked at the conflict at `rev`. The first one wins: until
+    /// it is carried out, another choice is taken only if it names the one that gives way.
+    #[must_use]
+    pub fn weigh(&self, rev: i64, decision: &Resolution) -> Weighed {
+        let current = decision.seen == self.seen;
+        let stored = if current && rev == self.rev { Weighed::New } else { Weighed::Stale };
+        match (self.state, self.made) {
+            (ConflictState::Open | ConflictState::Snoozed, _) => stored,
+            (ConflictState::Decided | ConflictState::Applied, Some(made))
+                if current && made.seen == self.seen && made.choice == decision.choice =>
+            {
+                Weighed::Again
+            }
+            (ConflictState::Decided, Some(made))
+                if decision.earlier.last() == Some(&made.without_earlier()) =>
+            {
+                stored
+            }
+            (ConflictState::Decided | ConflictState::Applied, Some(_)) => Weighed::Stale,
+            // Decided by a rule, or closed.
+            (ConflictState::Decided | ConflictState::Applied, None)
+            | (ConflictState::Closed, _) => Weighed::Over,
+        }
+    }
 }
 
 /// What collided, with every value and stamp.
@@ -232,4 +303,13 @@ pub struct Conflict {
     pub until: Option<Stamp>,
     /// When it was closed.
     pub closed_at: Option<Stamp>,
+}
+
+impl Conflict {
+    /// What it says to a decision.
+    #[must_use]
+    pub fn standing(&self) -> Standing<'_> {
+        let made = self.resolution.as_ref();
+        Standing { state: self.state, rev: self.rev, seen: &self.seen, made }
+    }
 }

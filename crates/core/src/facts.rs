@@ -105,6 +105,14 @@ pub struct Holder {
     pub creating: bool,
 }
 
+impl Holder {
+    /// Whether the record can't be joined with another link: that link has a partner, or is over.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.whole || matches!(self.phase, Phase::Tombstoned | Phase::Unlinked)
+    }
+}
+
 /// Another link whose record holds a value that is wanted here, and is to hold another one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Rival {
@@ -159,7 +167,8 @@ pub enum Event {
         #[serde(default)]
         order: Option<i64>,
     },
-    /// The key of another link's record changed onto this link's id.
+    /// Another link's record has this link's id from now on: its key changed onto it, or it was made
+    /// under it.
     KeyTaken {
         /// The side.
         side: Side,

@@ -86,6 +86,9 @@ pub struct Memory {
     /// A person asked for a new record in spite of candidates.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub create: bool,
+    /// Came back after an agreed deletion (R50): gets a partner again, made where a search finds none.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub revived: bool,
     /// Taken apart by a rule, not by a person: records that come back are compared again (R41, S3).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub may_return: bool,

@@ -104,6 +104,28 @@ pub fn put(
     }
 }
 
+/// Why a neutral value that a person typed can't become what both sides hold, by side: it needs a
+/// form on each, and both forms must stand for the same.
+#[must_use]
+pub fn unfit(spec: &FlowSpec, field: &FieldSpec, value: &Value) -> Vec<(Side, MapFailure)> {
+    let there_and_back = |side| {
+        let own = put(spec, field, side, value, &[])?;
+        get(spec, field, side, &own, &[])
+    };
+    match (there_and_back(Side::Left), there_and_back(Side::Right)) {
+        (Ok(left), Ok(right)) if same_trunk(field, &left, &right) => Vec::new(),
+        (Ok(left), Ok(_)) => {
+            let side = if same_trunk(field, &left, value) { Side::Right } else { Side::Left };
+            let column = first_column(field, side);
+            vec![(side, misfit(&column, "it would stand for another value than on the other side"))]
+        }
+        (left, right) => {
+            let failed = [(Side::Left, left.err()), (Side::Right, right.err())];
+            failed.into_iter().filter_map(|(side, failure)| Some((side, failure?))).collect()
+        }
+    }
+}
+
 /// Spreads a native value over the field's columns.
 #[must_use]
 pub fn spread(field: &FieldSpec, side: Side, native: &Value) -> Vec<(Column, Value)> {

@@ -4,7 +4,9 @@
 use crate::Desk;
 use crate::error::DeskError;
 use crate::shown;
-use duet_core::conflict::{Choice, Conflict, ConflictKind, Resolution, Scope};
+use duet_core::conflict::{
+    Choice, Conflict, ConflictKind, ConflictState, Resolution, Scope, Weighed,
+};
 use duet_core::id::{FieldName, RecordId};
 use duet_core::link::{Link, Phase};
 use duet_core::side::{Both, Side};
@@ -27,7 +29,7 @@ pub struct Shown {
     /// The field it is about; none: the record.
     pub field: Option<FieldName>,
     /// Where it stands.
-    pub state: duet_core::conflict::ConflictState,
+    pub state: ConflictState,
     /// Why it is closed.
     pub reason: Option<duet_core::conflict::CloseReason>,
     /// Since when.
@@ -63,6 +65,19 @@ pub struct Part {
     pub actor: duet_core::observation::Actor,
 }
 
+/// What a person wants to become of a conflict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish {
+    /// The choice.
+    pub choice: Choice,
+    /// Who.
+    pub by: String,
+    /// In the person's words.
+    pub note: Option<String>,
+    /// The revision ([`Shown::rev`]) whose decision gives way. None: no decision gives way.
+    pub instead_of: Option<i64>,
+}
+
 impl Desk {
     /// Conflicts, oldest first.
     ///
@@ -92,41 +107,59 @@ impl Desk {
         }
     }
 
-    /// Stores a person's decision about a conflict as it stands in `seen`; its link becomes due.
+    /// Stores a person's decision about a conflict as it stands in `seen`; its link becomes due. If
+    /// the very same was decided before, nothing is stored, and who did is told.
     ///
     /// # Errors
-    /// When the choice doesn't fit, or the conflict has moved on or is over.
-    pub async fn resolve(
-        &self,
-        seen: &Shown,
-        choice: Choice,
-        by: &str,
-        note: Option<String>,
-    ) -> Result<(), DeskError> {
+    /// When the choice doesn't fit, the conflict has moved on or is over, or somebody decided
+    /// otherwise (H11).
+    pub async fn resolve(&self, seen: &Shown, wish: Wish) -> Result<Option<Resolution>, DeskError> {
         let row = self.conflict_row(&seen.id).await?;
-        let stale = || DeskError::Stale { what: "conflict", id: seen.id.clone() };
-        if row.seen != seen.seen || row.rev != seen.rev {
-            return Err(stale());
+        let looked_at = wish.instead_of.unwrap_or(seen.rev);
+        if row.seen != seen.seen || row.rev != looked_at {
+            return Err(moved_on(&row));
         }
-        if !row.state.holds() {
-            return Err(DeskError::Over { what: "conflict", id: seen.id.clone() });
+        if row.state == ConflictState::Closed {
+            return Err(over(&row));
         }
-        fits(&row, &choice)?;
-        if let Choice::LinkWith(record) = &choice {
+        fits(&row, &wish.choice)?;
+        if let Choice::LinkWith(record) = &wish.choice {
             self.is_free(&row, record).await?;
         }
-        let choice = typed_like(&row, choice)?;
-        let at = self.clock.now();
-        let resolution = Resolution { choice, seen: row.seen.clone(), by: by.to_owned(), note, at };
-        match self.store.decide(row.id, row.rev, &resolution).await? {
-            Accepted::Yes => Ok(()),
-            Accepted::Stale => Err(stale()),
-            Accepted::Gone => Err(DeskError::Over { what: "conflict", id: seen.id.clone() }),
+        let resolution = self.resolution(&row, wish)?;
+        match row.standing().weigh(row.rev, &resolution) {
+            Weighed::New => {}
+            Weighed::Again => return Ok(row.resolution),
+            Weighed::Stale => return Err(moved_on(&row)),
+            Weighed::Over => return Err(over(&row)),
         }
+        match self.store.decide(row.id, row.rev, &resolution).await? {
+            Accepted::Yes => Ok(None),
+            Accepted::Stale => Err(moved_on(&self.conflict_row(&seen.id).await?)),
+            Accepted::Gone => Err(over(&row)),
+        }
+    }
+
+    /// The decision as it is to be stored. It names what it takes the place of: a suggestion that
+    /// came to nothing (H6), or a decision that stands, if the person said so.
+    fn resolution(&self, row: &Conflict, wish: Wish) -> Result<Resolution, DeskError> {
+        let Wish { choice, by, note, instead_of } = wish;
+        let gives_way = row.state != ConflictState::Decided || instead_of.is_some();
+        let before = row.resolution.as_ref().filter(|_| gives_way);
+        Ok(Resolution {
+            choice: typed_like(row, choice)?,
+            seen: row.seen.clone(),
+            by,
+            note,
+            at: self.clock.now(),
+            earlier: before.map(Resolution::with_earlier).unwrap_or_default(),
+        })
     }
 
     /// A value that a person typed is as sensitive as those that collided.
     fn masked_choice(&self, conflict: &Conflict, mut made: Resolution) -> Resolution {
+        let earlier = std::mem::take(&mut made.earlier).into_iter();
+        made.earlier = earlier.map(|before| self.masked_choice(conflict, before)).collect();
         if let (Choice::TakeValue(value), Scope::Field(field)) = (&made.choice, &conflict.scope) {
             let spec = self.flows.get(&conflict.flow);
             if shown::is_masked(spec.map(AsRef::as_ref), field, value, self.reveal) {
@@ -201,6 +234,36 @@ fn shown_value(
     reveal: bool,
 ) -> String {
     spec.map_or_else(|| shown::text(value), |spec| shown::field_text(spec, field, value, reveal))
+}
+
+/// Who looked at a conflict before it moved on is told why.
+fn moved_on(row: &Conflict) -> DeskError {
+    let (what, id) = ("conflict", row.id.to_string());
+    let decided = matches!(row.state, ConflictState::Decided | ConflictState::Applied);
+    match row.resolution.as_ref().filter(|_| decided) {
+        Some(made) => {
+            let (by, at, choice) = (made.by.clone(), made.at, word(&made.choice));
+            DeskError::Decided { what, id, by, at, choice }
+        }
+        None => DeskError::Stale { what, id },
+    }
+}
+
+fn over(row: &Conflict) -> DeskError {
+    DeskError::Over { what: "conflict", id: row.id.to_string() }
+}
+
+/// What kind of choice, without the value.
+fn word(choice: &Choice) -> &'static str {
+    match choice {
+        Choice::TakeLeft => "left's value",
+        Choice::TakeRight => "right's value",
+        Choice::TakeAgreed => "what was agreed",
+        Choice::TakeValue(_) => "a value of its own",
+        Choice::LinkWith(_) => "a partner",
+        Choice::CreateNew => "a new record",
+        Choice::LeaveAlone => "left as it is",
+    }
 }
 
 /// Why a link doesn't give up its records.

@@ -1,6 +1,7 @@
 //! What can go wrong at the desk, with a sentence a person can act on.
 
-use duet_core::id::FlowName;
+use duet_core::id::{FieldName, FlowName};
+use duet_core::stamp::Stamp;
 use duet_ports::store::StoreError;
 
 /// What a person typed, safe to print: control characters escaped, and not longer than a line.
@@ -84,6 +85,20 @@ pub enum DeskError {
         /// Its id.
         id: String,
     },
+    /// Somebody decided otherwise before (H11).
+    #[error("{what} {id} was decided by {} at {at}: {choice}. Nothing else is stored", shown(.by))]
+    Decided {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its id.
+        id: String,
+        /// Who.
+        by: String,
+        /// When.
+        at: Stamp,
+        /// What kind of choice, without values.
+        choice: &'static str,
+    },
     /// It is over already.
     #[error("{what} {id} is closed: there is nothing to decide")]
     Over {
@@ -101,6 +116,29 @@ pub enum DeskError {
         /// Its id.
         id: String,
     },
+    /// A typed value that one of the sides can't hold.
+    #[error("the value can't become {field} on both sides: {why}")]
+    Unfit {
+        /// The field.
+        field: FieldName,
+        /// Side, column and reason, without the value.
+        why: String,
+    },
+    /// A dead letter that names no record can't be decided again.
+    #[error("{id} names no record, so nothing can be read again")]
+    Nameless {
+        /// Its id.
+        id: String,
+    },
+    /// A dead letter is given up with a reason, which is kept.
+    #[error("{id} is a dead letter: say with --reason why it is given up")]
+    NoReason {
+        /// Its id.
+        id: String,
+    },
+    /// Only dead letters keep a reason.
+    #[error("a reason is kept with a dead letter only, and none is named")]
+    ReasonNotKept,
     /// The choice doesn't fit the kind of conflict, or the value the field.
     #[error("{choice} can't be chosen here: {why}")]
     BadChoice {

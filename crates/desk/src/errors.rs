@@ -1,8 +1,9 @@
-//! Errors: calls that failed, and values that are kept back. List, show with advice, try again,
-//! discard.
+//! Errors: calls that failed, values that are kept back, and dead letters. List, show with advice,
+//! try again, discard.
 
 use crate::Desk;
 use crate::error::DeskError;
+use crate::letters::{self, Dead};
 use crate::shown;
 use duet_core::field_error::FieldErrorCode;
 use duet_core::id::{Column, FieldErrorId, FieldName, FlowName, IntentId, LinkId, RecordId};
@@ -11,7 +12,8 @@ use duet_core::retry::{self, Failure};
 use duet_core::side::{Both, Side};
 use duet_core::stamp::Stamp;
 use duet_ports::inspect::{
-    Accepted, AttemptRow, ErrorFilter, ErrorRow, FieldErrorFilter, FieldErrorRow,
+    Accepted, AttemptRow, DeadLetterRow, ErrorFilter, ErrorRow, FieldErrorFilter, FieldErrorRow,
+    LetterFilter,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -29,6 +31,8 @@ pub enum Trouble {
     Call(Failed),
     /// A value that is kept back while the record's other fields go on.
     Value(KeptBack),
+    /// A change that could not be decided.
+    Letter(Dead),
 }
 
 /// A row of the errors list with everything about it.
@@ -39,6 +43,8 @@ pub enum TroubleDetail {
     Call(FailedDetail),
     /// A value that is kept back.
     Value(KeptBack),
+    /// A dead letter.
+    Letter(Dead),
 }
 
 /// What a person points at to have it tried again or given up.
@@ -50,6 +56,28 @@ pub enum Target {
     Incomplete(IntentId, LinkId),
     /// A value that is kept back, and its link.
     Value(FieldErrorId, LinkId),
+    /// A dead letter, by its number.
+    Letter(i64),
+}
+
+/// What became of everything that was listed and tried again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retried {
+    /// Due now.
+    pub done: usize,
+    /// Had moved on since they were listed, by themselves or by another hand.
+    pub moved_on: usize,
+    /// Dead letters that name no record of a flow: nothing can be read again.
+    pub left: usize,
+}
+
+/// A person who gives something up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivingUp {
+    /// Who.
+    pub by: String,
+    /// Why; kept with a dead letter, which needs one.
+    pub reason: Option<String>,
 }
 
 /// A failed write or read, in a list.
@@ -132,6 +160,7 @@ impl Trouble {
         match self {
             Trouble::Call(call) => call.target(),
             Trouble::Value(value) => Target::Value(value.id, value.link),
+            Trouble::Letter(letter) => Target::Letter(letter.number),
         }
     }
 }
@@ -143,12 +172,14 @@ impl TroubleDetail {
         match self {
             TroubleDetail::Call(call) => call.error.target(),
             TroubleDetail::Value(value) => Target::Value(value.id, value.link),
+            TroubleDetail::Letter(letter) => Target::Letter(letter.number),
         }
     }
 }
 
 impl Desk {
-    /// Failed calls and values kept back of a flow, or of all; oldest first, at most so many.
+    /// Failed calls, values kept back and dead letters of a flow, or of all; oldest first, at most so
+    /// many.
     ///
     /// # Errors
     /// When the store can't be reached.
@@ -159,10 +190,12 @@ impl Desk {
     ) -> Result<Vec<Trouble>, DeskError> {
         let flow = flow.cloned();
         let calls = ErrorFilter { flow: flow.clone(), limit, ..ErrorFilter::default() };
+        let letters = LetterFilter { flow: flow.clone(), limit, ..LetterFilter::default() };
         let values = FieldErrorFilter { flow, limit, ..FieldErrorFilter::default() };
         let calls = self.store.errors(&calls).await?;
         let values = self.store.field_errors(&values).await?;
-        Ok(self.masked_troubles(listed(calls, values, limit)))
+        let letters = self.store.dead_letters(&letters).await?;
+        Ok(self.masked_troubles(listed(calls, values, letters, limit)))
     }
 
     /// The side's own sentence may repeat a value: it is left out where one of the flow's fields is
@@ -185,11 +218,14 @@ impl Desk {
         }
     }
 
-    /// One failed call or value kept back, by its id or the beginning of it.
+    /// One failed call or value kept back, by its id or the beginning of it, or a dead letter.
     ///
     /// # Errors
     /// When there is none, or more than one.
     pub async fn error(&self, id: &str) -> Result<TroubleDetail, DeskError> {
+        if let Some(number) = letters::number(id) {
+            return self.letter(number).await.map(|row| TroubleDetail::Letter(row.into()));
+        }
         let mut intents = self.store.intents_by_prefix(id).await?;
         let mut values = self.store.field_errors_by_prefix(id).await?;
         match (intents.len() + values.len(), intents.pop(), values.pop()) {
@@ -212,13 +248,12 @@ impl Desk {
         Ok(FailedDetail { error, columns, history })
     }
 
-    /// Tries everything again that failed or is kept back: how many are due now, and how many moved
-    /// on since they were listed, by themselves or by another hand.
+    /// Tries everything again that failed, is kept back or died.
     ///
     /// # Errors
     /// When the store can't be reached; those before are due.
-    pub async fn retry_all(&self) -> Result<(usize, usize), DeskError> {
-        let (mut done, mut moved_on) = (0, 0);
+    pub async fn retry_all(&self) -> Result<Retried, DeskError> {
+        let mut retried = Retried::default();
         let mut seen: BTreeSet<Target> = BTreeSet::new();
         loop {
             let limit = u64::try_from(seen.len() + AT_ONCE).unwrap_or(u64::MAX);
@@ -226,55 +261,81 @@ impl Desk {
             let new: Vec<Target> = listed.iter().map(Trouble::target).collect();
             let new: Vec<Target> = new.into_iter().filter(|one| seen.insert(*one)).collect();
             if new.is_empty() {
-                return Ok((done, moved_on));
+                return Ok(retried);
             }
-            let (values, calls): (Vec<Target>, Vec<Target>) =
+            let (values, others): (Vec<Target>, Vec<Target>) =
                 new.into_iter().partition(|target| target.link().is_some());
-            done += self.retry(&values).await?;
-            for call in calls {
-                match self.retry(&[call]).await {
-                    Ok(count) => done += count,
-                    Err(DeskError::Stale { .. } | DeskError::Over { .. }) => moved_on += 1,
+            retried.done += self.retry(&values).await?;
+            for other in others {
+                match self.retry(&[other]).await {
+                    Ok(count) => retried.done += count,
+                    Err(DeskError::Stale { .. } | DeskError::Over { .. }) => retried.moved_on += 1,
+                    Err(DeskError::NoFlow { .. } | DeskError::Nameless { .. }) => retried.left += 1,
                     Err(error) => return Err(error),
                 }
             }
         }
     }
 
-    /// Tries failed calls again, now; records with values kept back, and those that wait for a
-    /// parent's record, are decided again.
+    /// Tries failed calls again, now; records with values kept back, those that wait for a parent's
+    /// record, and those of dead letters are decided again.
     ///
     /// # Errors
-    /// When one of the calls isn't waiting any more; those before it are due.
+    /// When one of the calls isn't waiting any more, or a dead letter names nothing that could be
+    /// read again; those before it are due.
     pub async fn retry(&self, targets: &[Target]) -> Result<usize, DeskError> {
         let links: BTreeSet<LinkId> = targets.iter().filter_map(Target::link).collect();
         let links: Vec<LinkId> = links.into_iter().collect();
         for some in links.chunks(BATCH) {
             self.look_again(some).await?;
         }
-        let calls = targets.iter().filter(|target| target.link().is_none()).copied();
-        let calls: Vec<Target> = calls.collect();
-        self.set(&calls, IntentState::Planned).await?;
+        for target in targets.iter().filter(|target| target.link().is_none()) {
+            match target {
+                Target::Letter(number) => self.ask_for(*number).await?,
+                _ => self.set(target, IntentState::Planned).await?,
+            }
+        }
         Ok(targets.len())
     }
 
-    /// Gives up failed calls: they are not tried again until one of their inputs changes.
+    /// Gives up failed calls, which are not tried again until one of their inputs changes, and dead
+    /// letters, which are over.
     ///
     /// # Errors
-    /// [`DeskError::NotACall`] for a value that is kept back, before anything is discarded; and
-    /// when one of the calls isn't waiting any more; those before it are discarded.
-    pub async fn discard(&self, targets: &[Target]) -> Result<usize, DeskError> {
-        Desk::only_calls(targets)?;
-        self.set(targets, IntentState::Discarded).await
+    /// As of [`Desk::can_be_given_up`], before anything is discarded; and when one of them isn't
+    /// waiting any more; those before it are discarded.
+    pub async fn discard(
+        &self,
+        targets: &[Target],
+        giving_up: &GivingUp,
+    ) -> Result<usize, DeskError> {
+        Desk::can_be_given_up(targets, giving_up)?;
+        for target in targets {
+            match target {
+                Target::Letter(number) => self.give_up(*number, giving_up).await?,
+                _ => self.set(target, IntentState::Discarded).await?,
+            }
+        }
+        Ok(targets.len())
     }
 
-    /// Whether all of them are calls, which can be given up.
+    /// Whether all of them are calls or dead letters, and a reason is given where one is kept.
     ///
     /// # Errors
-    /// [`DeskError::NotACall`] for the first one that isn't.
-    pub fn only_calls(targets: &[Target]) -> Result<(), DeskError> {
+    /// [`DeskError::NotACall`] for the first value, [`DeskError::NoReason`] for the first dead
+    /// letter without a reason, [`DeskError::ReasonNotKept`] where there is none to keep it with.
+    pub fn can_be_given_up(targets: &[Target], giving_up: &GivingUp) -> Result<(), DeskError> {
+        let is_letter = |target: &&Target| matches!(target, Target::Letter(_));
+        let letter = targets.iter().find(is_letter);
+        match (letter, &giving_up.reason) {
+            (Some(Target::Letter(number)), None) => {
+                return Err(DeskError::NoReason { id: letters::id(*number) });
+            }
+            (None, Some(_)) => return Err(DeskError::ReasonNotKept),
+            (Some(_), _) | (None, None) => {}
+        }
         let value = targets.iter().find_map(|target| match target {
-            Target::Call(_) | Target::Incomplete(..) => None,
+            Target::Call(_) | Target::Incomplete(..) | Target::Letter(_) => None,
             Target::Value(id, _) => Some(id.to_string()),
         });
         value.map_or(Ok(()), |id| Err(DeskError::NotACall { id }))
@@ -288,20 +349,13 @@ impl Desk {
         Ok(unit.commit().await?)
     }
 
-    async fn set(&self, targets: &[Target], state: IntentState) -> Result<usize, DeskError> {
-        for target in targets {
-            let (Target::Call(id) | Target::Incomplete(id, _)) = target else { continue };
-            match self.store.set_intent(*id, state, self.clock.now()).await? {
-                Accepted::Yes => {}
-                Accepted::Stale => {
-                    return Err(DeskError::Stale { what: "error", id: id.to_string() });
-                }
-                Accepted::Gone => {
-                    return Err(DeskError::Over { what: "error", id: id.to_string() });
-                }
-            }
+    async fn set(&self, target: &Target, state: IntentState) -> Result<(), DeskError> {
+        let (Target::Call(id) | Target::Incomplete(id, _)) = target else { return Ok(()) };
+        match self.store.set_intent(*id, state, self.clock.now()).await? {
+            Accepted::Yes => Ok(()),
+            Accepted::Stale => Err(DeskError::Stale { what: "error", id: id.to_string() }),
+            Accepted::Gone => Err(DeskError::Over { what: "error", id: id.to_string() }),
         }
-        Ok(targets.len())
     }
 }
 
@@ -309,19 +363,25 @@ impl Target {
     /// The link to be looked at again.
     fn link(&self) -> Option<LinkId> {
         match self {
-            Target::Call(_) => None,
+            Target::Call(_) | Target::Letter(_) => None,
             Target::Incomplete(_, link) | Target::Value(_, link) => Some(*link),
         }
     }
 }
 
-/// Both kinds as one list, oldest first; each came sorted, with at most `limit` rows.
-fn listed(calls: Vec<ErrorRow>, values: Vec<FieldErrorRow>, limit: u64) -> Vec<Trouble> {
+/// All kinds as one list, oldest first; each came sorted, with at most `limit` rows.
+fn listed(
+    calls: Vec<ErrorRow>,
+    values: Vec<FieldErrorRow>,
+    letters: Vec<DeadLetterRow>,
+    limit: u64,
+) -> Vec<Trouble> {
     let calls = calls
         .into_iter()
         .map(|row| (row.intent.planned_at, Trouble::Call(failed(row.intent, &row.record))));
     let values = values.into_iter().map(|row| (row.error.since, Trouble::Value(kept_back(row))));
-    let mut all: Vec<(Stamp, Trouble)> = calls.chain(values).collect();
+    let letters = letters.into_iter().map(|row| (row.at, Trouble::Letter(row.into())));
+    let mut all: Vec<(Stamp, Trouble)> = calls.chain(values).chain(letters).collect();
     all.sort_by_key(|(since, _)| *since);
     all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     all.into_iter().map(|(_, trouble)| trouble).collect()
@@ -412,18 +472,27 @@ mod tests {
     }
 
     #[test]
-    fn both_kinds_are_one_list_oldest_first() {
-        let list = |limit| listed(vec![call(2), call(4)], vec![value(1), value(3)], limit);
-        let kinds: Vec<bool> = list(9).iter().map(|one| matches!(one, Trouble::Call(_))).collect();
-        assert_eq!(kinds, [false, true, false, true]);
+    fn all_kinds_are_one_list_oldest_first() {
+        let list = |limit| {
+            let (calls, values) = (vec![call(2), call(5)], vec![value(1), value(4)]);
+            listed(calls, values, vec![letters::sample(3), letters::sample(6)], limit)
+        };
+        let kind = |one: &Trouble| match one {
+            Trouble::Call(_) => 'c',
+            Trouble::Value(_) => 'v',
+            Trouble::Letter(_) => 'l',
+        };
+        assert_eq!(list(9).iter().map(kind).collect::<String>(), "vclvcl");
         assert_eq!(list(3).len(), 3);
         assert_eq!(list(3), list(9)[..3]);
     }
 
     #[test]
     fn programs_tell_the_kinds_apart() {
-        let list = listed(vec![call(1)], vec![value(2)], 9);
+        let list = listed(vec![call(1)], vec![value(2)], vec![letters::sample(3)], 9);
         let read = serde_json::to_value(&list).expect("it is written");
+        assert_eq!((&read[2]["kind"], &read[2]["id"]), (&json!("letter"), &json!("L7")));
+        assert_eq!(read[2]["record"], "customers/left:001");
         assert_eq!((&read[0]["kind"], &read[0]["state"]), (&json!("call"), &json!("parked")));
         assert_eq!(read[1]["kind"], "value");
         assert_eq!(read[1]["record"], "customers/ALFKI");
@@ -435,15 +504,25 @@ mod tests {
         assert!(read[1]["advice"].as_str().is_some_and(|advice| advice.contains("left column")));
     }
 
+    fn giving_up(reason: Option<&str>) -> GivingUp {
+        GivingUp { by: "ann".into(), reason: reason.map(str::to_owned) }
+    }
+
     #[test]
-    fn a_value_that_is_kept_back_is_no_call() {
-        let list = listed(vec![call(1)], vec![value(2)], 9);
+    fn calls_can_be_given_up_and_letters_with_a_reason_and_values_never() {
+        let list = listed(vec![call(1)], vec![value(2)], vec![letters::sample(3)], 9);
         let targets: Vec<Target> = list.iter().map(Trouble::target).collect();
-        assert!(Desk::only_calls(&targets[..1]).is_ok());
-        let refused = Desk::only_calls(&targets).expect_err("one is a value").to_string();
-        assert!(refused.contains("duet errors retry"), "{refused}");
+        let told = |targets: &[Target], reason| {
+            Desk::can_be_given_up(targets, &giving_up(reason)).err().map(|error| error.to_string())
+        };
+        assert_eq!(told(&targets[..1], None), None);
+        assert!(told(&targets[..1], Some("x")).is_some_and(|told| told.contains("dead letter")));
+        assert!(told(&targets[..2], None).is_some_and(|told| told.contains("duet errors retry")));
+        assert_eq!(told(&targets[2..], Some("x")), None);
+        assert!(told(&targets[2..], None).is_some_and(|told| told.contains("L7")));
+        assert!(told(&targets, Some("x")).is_some_and(|told| told.contains("kept back")));
         assert_eq!(targets[1].link(), Some(link()));
-        assert_eq!(targets[0].link(), None);
+        assert_eq!((targets[0].link(), targets[2].link()), (None, None));
     }
 
     #[test]
@@ -455,8 +534,8 @@ mod tests {
         }))
         .expect("a failure");
         let (id, waits) = (row.intent.id, row.intent.link);
-        let target = listed(vec![row], Vec::new(), 9)[0].target();
+        let target = listed(vec![row], Vec::new(), Vec::new(), 9)[0].target();
         assert_eq!((target, target.link()), (Target::Incomplete(id, waits), Some(waits)));
-        assert!(Desk::only_calls(&[target]).is_ok(), "it can be given up");
+        assert!(Desk::can_be_given_up(&[target], &giving_up(None)).is_ok());
     }
 }

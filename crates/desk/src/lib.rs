@@ -9,6 +9,7 @@ pub mod conflicts;
 pub mod error;
 pub mod errors;
 pub mod explain;
+pub mod letters;
 pub mod record;
 pub mod shown;
 pub mod status;

@@ -19,7 +19,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// Reads `FLOW/KEY`, `FLOW/left:KEY` or `FLOW/right:KEY`.
+    /// Reads `FLOW/KEY`, `FLOW/left:KEY` or `FLOW/right:KEY`. A key may be the empty text.
     ///
     /// # Errors
     /// When the text is none of these.
@@ -31,7 +31,7 @@ impl Name {
             Some(("right", key)) => (Some(Side::Right), key),
             Some(_) | None => (None, key),
         };
-        if flow.is_empty() || key.is_empty() {
+        if flow.is_empty() {
             return Err(wrong());
         }
         Ok(Name { flow: flow.into(), side, record: key.into() })
@@ -78,7 +78,10 @@ mod tests {
         assert_eq!((left.side, left.record.as_str()), (Some(Side::Left), "001"));
         let odd = name("lines/a:b/c").expect("a name");
         assert_eq!((odd.side, odd.record.as_str()), (None, "a:b/c"));
-        for wrong in ["", "customers", "/x", "customers/", "customers/left:"] {
+        let empty = |text| name(text).map(|name| (name.side, name.record.as_str().to_owned()));
+        assert_eq!(empty("customers/"), Some((None, String::new())));
+        assert_eq!(empty("customers/left:"), Some((Some(Side::Left), String::new())));
+        for wrong in ["", "customers", "/", "/x"] {
             assert_eq!(name(wrong), None, "{wrong:?}");
         }
     }

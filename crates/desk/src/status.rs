@@ -7,12 +7,17 @@ use duet_core::id::FlowName;
 use duet_core::keyed::{KeyedBy, Rekeyed};
 use duet_core::side::Both;
 use duet_core::spec::FlowSpec;
-use duet_ports::inspect::{ConnectionRow, DeadLetterRow, FlowCounts, ProcessRow, SourceRow};
+use duet_core::stamp::Stamp;
+use duet_ports::inspect::{
+    ConnectionRow, DeadLetterRow, FlowCounts, LetterFilter, ProcessRow, SourceRow,
+};
 use serde::Serialize;
 
 /// The state of an installation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Status {
+    /// When this was so.
+    pub at: Stamp,
     /// Per flow.
     pub flows: Vec<FlowStatus>,
     /// Sources, with the age of their positions.
@@ -21,7 +26,7 @@ pub struct Status {
     pub processes: Vec<ProcessRow>,
     /// Connections that rest.
     pub connections: Vec<ConnectionRow>,
-    /// The newest dead letters.
+    /// The oldest dead letters that are open.
     pub dead_letters: Vec<DeadLetterRow>,
 }
 
@@ -62,12 +67,14 @@ impl Desk {
             scanning: row.scanning.filter(|until| *until > now),
             ..row
         };
+        let oldest = LetterFilter { limit: DEAD_LETTERS, ..LetterFilter::default() };
         Ok(Status {
+            at: now,
             flows,
             sources: self.store.sources().await?.into_iter().map(current).collect(),
             processes: self.store.processes(now).await?,
             connections: self.store.connections().await?.into_iter().filter(resting).collect(),
-            dead_letters: self.store.dead_letters(DEAD_LETTERS).await?,
+            dead_letters: self.store.dead_letters(&oldest).await?,
         })
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::error::DeskError;
 use duet_core::cast::cast;
-use duet_core::spec::{FieldSpec, Mapping};
+use duet_core::mapping;
+use duet_core::spec::{FieldSpec, FlowSpec, Mapping};
 use duet_core::value::{Value, ValueType};
 
 /// Reads a typed value in the field's neutral form.
@@ -32,6 +33,19 @@ pub fn value(field: &FieldSpec, text: &str) -> Result<Value, DeskError> {
     });
     let parts: Option<Vec<Value>> = parts.collect();
     parts.map(Value::Tuple).ok_or_else(|| bad(format!("its parts hold {}", word(kind))))
+}
+
+/// Whether both sides of a bound flow can hold a typed value, each in its own form.
+///
+/// # Errors
+/// [`DeskError::Unfit`] with side, column and reason of each that can't.
+pub fn fits_both(spec: &FlowSpec, field: &FieldSpec, value: &Value) -> Result<(), DeskError> {
+    let unfit = mapping::unfit(spec, field, value);
+    let told: Vec<String> = unfit.iter().map(|(side, why)| format!("{side}, {why}")).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    Err(DeskError::Unfit { field: field.name.clone(), why: told.join("; ") })
 }
 
 /// A typed value in the type of values that are known of the field: only a bound flow knows a

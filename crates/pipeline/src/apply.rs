@@ -87,7 +87,9 @@ async fn carry(
             None => return Ok(None),
         },
     };
-    note(context, claimed, &answered.outcomes);
+    if claimed.op.writes() {
+        Tally::add(context.tally.writes.get(claimed.side), claimed.intents.len());
+    }
     let sides_at = answered.at.unwrap_or(sides_done_at);
     let times = Times { sent_at, done_at, sides_sent_at, sides_at };
     let batch = settle(&claimed.intents, answered.outcomes, times);
@@ -111,14 +113,6 @@ async fn note_health(
     match asked {
         Some(failure) => context.connection_failed(name, &failure, Stage::Calls).await.map(drop),
         None => context.connection_worked(name, Stage::Calls).await,
-    }
-}
-
-fn note(context: &Context, claimed: &Claimed, outcomes: &[Outcome]) {
-    if claimed.op.writes() {
-        let landed = outcomes.iter().filter(|one| matches!(one, Outcome::Landed { .. })).count();
-        Tally::add(context.tally.writes.get(claimed.side), claimed.intents.len());
-        Tally::add(context.tally.landed.get(claimed.side), landed);
     }
 }
 

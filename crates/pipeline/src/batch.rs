@@ -2,7 +2,7 @@
 
 use duet_core::facts::Event;
 use duet_core::id::{ConnectionName, FlowName, IntentId, LinkId, RecordId};
-use duet_core::side::Side;
+use duet_core::side::{Both, Side};
 use duet_ports::envelope::Numbered;
 use duet_ports::store::{Address, Attempt, DeadLetter};
 use std::collections::BTreeSet;
@@ -151,6 +151,10 @@ pub struct Aftermath {
     pub echoes: usize,
     /// Jobs that became dead letters.
     pub dead: usize,
+    /// Writes to each side that are known to have landed: by their answer, or by reading.
+    pub landed: Both<usize>,
+    /// Calls that were parked for lack of a right: flow and code.
+    pub denied: BTreeSet<(FlowName, String)>,
 }
 
 impl Aftermath {
@@ -162,6 +166,10 @@ impl Aftermath {
         self.decided += other.decided;
         self.echoes += other.echoes;
         self.dead += other.dead;
+        for side in Side::BOTH {
+            *self.landed.get_mut(side) += other.landed.get(side);
+        }
+        self.denied.extend(other.denied);
     }
 }
 
@@ -177,12 +185,7 @@ mod tests {
 
     fn full(jobs: &[&str]) -> Batch {
         let numbers = vec![Numbered { source: "things/left".into(), token: 1, number: 7 }];
-        let letter = DeadLetter {
-            flow: None,
-            place: "test".into(),
-            reason: "test".into(),
-            body: Vec::new(),
-        };
+        let letter = DeadLetter { reason: "test".into(), ..DeadLetter::default() };
         let jobs = jobs.iter().map(|record| job(record)).collect();
         Batch { jobs, numbers, dead: vec![letter], attempts: Vec::new() }
     }
@@ -265,8 +268,11 @@ mod tests {
     #[test]
     fn what_batches_lead_to_adds_up() {
         let mut sum = Aftermath { decided: 2, echoes: 1, ..Aftermath::default() };
-        let more = Aftermath { decided: 3, dead: 1, ..Aftermath::default() };
-        sum.add(more);
+        let more =
+            Aftermath { decided: 3, dead: 1, landed: Both::new(2, 0), ..Aftermath::default() };
+        sum.add(more.clone());
+        sum.add(Aftermath { landed: Both::new(1, 1), ..Aftermath::default() });
+        assert_eq!(sum.landed, Both::new(3, 1));
         assert_eq!((sum.decided, sum.echoes, sum.dead), (5, 1, 1));
         assert_eq!(job("a").flow().map(FlowName::as_str), Some("things"));
     }

@@ -1,11 +1,13 @@
 //! What every stage needs: ports, flows, limits, and the bells by which stages of one process wake
 //! each other. Holds no state that a restart would lose.
 
+use crate::denied::Denials;
 use crate::pause::Pauses;
 use duet_core::id::{ConnectionName, FlowName, LinkId};
 use duet_core::keyed::Rekeyed;
 use duet_core::side::{Both, Side};
 use duet_core::spec::FlowSpec;
+use duet_core::stamp::Stamp;
 use duet_ports::clock::{Clock, Entropy};
 use duet_ports::connector::{Collection, Connector};
 use duet_ports::envelope::{Body, ENVELOPE_VERSION, Envelope};
@@ -101,8 +103,10 @@ pub struct Tally {
     pub dead: AtomicU64,
     /// Writes sent to the left and to the right side, landed or not.
     pub writes: Both<AtomicU64>,
-    /// Writes that landed.
+    /// Writes that are known to have landed, by their answer or by reading.
     pub landed: Both<AtomicU64>,
+    /// Refusals for lack of a right that people were told of.
+    pub(crate) denials: Denials,
 }
 
 impl Tally {
@@ -111,11 +115,15 @@ impl Tally {
         count.fetch_add(u64::try_from(more).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Adds what a batch led to.
-    pub fn note(&self, aftermath: &crate::batch::Aftermath) {
+    /// Adds what a batch led to, and tells people what they must know of it.
+    pub fn note(&self, aftermath: &crate::batch::Aftermath, now: Stamp) {
         Self::add(&self.decided, aftermath.decided);
         Self::add(&self.echoes, aftermath.echoes);
         Self::add(&self.dead, aftermath.dead);
+        for side in Side::BOTH {
+            Self::add(self.landed.get(side), *aftermath.landed.get(side));
+        }
+        self.denials.tell(aftermath.denied.iter(), now);
     }
 }
 

@@ -7,8 +7,11 @@
 
 use crate::batch::{Aftermath, Batch, Job, Target};
 use crate::context::Context;
+use crate::denied::denied;
+use crate::edge;
 use crate::fill::{Case, fill};
-use crate::poison::carries;
+use crate::letter;
+use crate::reconcile::PLACE;
 use crate::rekey::{self, Routed};
 use crate::unanswered;
 use duet_core::facts::{Event, Facts};
@@ -17,10 +20,11 @@ use duet_core::intent::IntentState;
 use duet_core::link::{Link, Phase};
 use duet_core::observation::Presence;
 use duet_core::reconcile;
-use duet_core::side::Side;
+use duet_core::side::{Both, Side};
 use duet_core::stamp::Stamp;
 use duet_core::verdict::{Effect, Verdict};
-use duet_ports::store::{Address, Attempt, DeadLetter, Decided, StoreError, Unit};
+use duet_ports::store::{Address, Attempt, Decided, StoreError, Unit};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -36,14 +40,14 @@ const TRIES: u32 = 3;
 /// When the store can't be reached, or others hold a link of it: the rest is decided, nothing of the
 /// batch is settled, and it is to be repeated.
 pub async fn step(context: &Context, batch: Batch) -> Result<Aftermath, StoreError> {
-    let (mut aftermath, held) = commit(context, batch).await?;
+    let (mut aftermath, held) = commit(context, edge::admit(batch)).await?;
     let mut joins = std::mem::take(&mut aftermath.joins);
     while let Some((older, younger)) = joins.pop_first() {
         let mut more = crate::join::step(context, older, younger).await?;
         joins.append(&mut more.joins);
         aftermath.add(more);
     }
-    context.tally.note(&aftermath);
+    context.tally.note(&aftermath, context.clock.now());
     context.ring(&aftermath.connections).await;
     context.wake_links(&aftermath.wake).await;
     held.map_or(Ok(aftermath), Err)
@@ -112,20 +116,10 @@ fn without_jobs(batch: Batch, error: &StoreError) -> Result<Option<Batch>, Store
     }
     for job in &jobs {
         tracing::error!(cause = job.cause, error = %chain(error), "a change can't be decided");
-        dead.extend(dead_letter(job, error));
+        dead.extend(letter::of_job(job, PLACE, &chain(error)));
     }
     let rest = Batch { jobs: Vec::new(), numbers, dead, attempts };
     Ok((!rest.is_empty()).then_some(rest))
-}
-
-/// A dead letter for a job that carries something that would be lost; a link that is due stays due.
-fn dead_letter(job: &Job, error: &StoreError) -> Option<DeadLetter> {
-    carries(&job.event).then(|| DeadLetter {
-        flow: job.flow().cloned(),
-        place: "reconcile".into(),
-        reason: chain(error),
-        body: serde_json::to_vec(&job.event).unwrap_or_default(),
-    })
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -142,25 +136,42 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// What came of a batch, and what of it has to be decided again before its messages are settled.
 type Done = (Aftermath, Option<Batch>);
 
+/// What came of one try.
+enum Tried {
+    /// Committed.
+    Done(Done),
+    /// Nothing was stored: other links have to be told something in the same transaction.
+    With(Vec<Job>),
+}
+
 async fn tries(context: &Context, batch: &Batch) -> Result<Done, StoreError> {
     let mut tried = 0;
+    let mut whole = Cow::Borrowed(batch);
     loop {
         tried += 1;
-        match attempt(context, batch).await {
+        match attempt(context, &whole).await {
+            Ok(Tried::Done(done)) => return Ok(done),
+            Ok(Tried::With(more)) => whole.to_mut().jobs.extend(more),
             Err(StoreError::Busy { .. } | StoreError::StaleLink { .. }) if tried < TRIES => {}
-            done => return done,
+            Err(error) => return Err(error),
         }
     }
 }
 
-async fn attempt(context: &Context, batch: &Batch) -> Result<Done, StoreError> {
+async fn attempt(context: &Context, batch: &Batch) -> Result<Tried, StoreError> {
     let now = context.clock.now();
     let mut unit = context.store.begin().await?;
     let mut cases = gather(context, unit.as_mut(), &batch.jobs, now).await?;
     fill(unit.as_mut(), &mut cases).await?;
+    let more = rekey::taken(&cases, &batch.jobs);
+    if !more.is_empty() {
+        return Ok(Tried::With(more));
+    }
     let again = under_former_ids(&cases, &batch.jobs);
+    let writes = open_writes(&cases);
     let (decided, unanswered) = decide_all(cases)?;
     let mut aftermath = follow(&decided, now);
+    aftermath.landed = landed(&decided, &writes);
     aftermath.wake = unit.save(&decided, now).await?;
     aftermath.dead = batch.dead.len();
     for attempts in [&batch.attempts, &unanswered] {
@@ -169,15 +180,17 @@ async fn attempt(context: &Context, batch: &Batch) -> Result<Done, StoreError> {
         }
     }
     let Batch { numbers, dead, .. } = batch;
+    unit.supersede(&letter::seen(batch), now).await?;
     if again.is_empty() && !(numbers.is_empty() && dead.is_empty()) {
         unit.settle(numbers, dead, now).await?;
     }
     unit.commit().await?;
     if again.is_empty() {
-        return Ok((aftermath, None));
+        return Ok(Tried::Done((aftermath, None)));
     }
     let (numbers, dead) = (numbers.clone(), dead.clone());
-    Ok((aftermath, Some(Batch { jobs: again, numbers, dead, attempts: Vec::new() })))
+    let rest = Batch { jobs: again, numbers, dead, attempts: Vec::new() };
+    Ok(Tried::Done((aftermath, Some(rest))))
 }
 
 /// Jobs that saw a record under a former id of a link, after the key change that made it one: that
@@ -339,6 +352,26 @@ fn decide_all(cases: Vec<Case>) -> Result<(Vec<Decided>, Vec<Attempt>), StoreErr
     Ok((decided, unanswered))
 }
 
+/// The writes that are open before a decision, and their sides.
+fn open_writes(cases: &[Case]) -> BTreeMap<IntentId, Side> {
+    let of =
+        |case: &Case, side| case.facts.intents.get(side).write.as_ref().map(|one| (one.id, side));
+    cases.iter().flat_map(|case| Side::BOTH.into_iter().filter_map(|side| of(case, side))).collect()
+}
+
+/// Those of them that a decision confirmed.
+fn landed(decided: &[Decided], writes: &BTreeMap<IntentId, Side>) -> Both<usize> {
+    let mut landed = Both::default();
+    for effect in decided.iter().flat_map(|one| &one.verdict.effects) {
+        if let Effect::Settle { intent, state: IntentState::Confirmed, .. } = effect
+            && let Some(side) = writes.get(intent)
+        {
+            *landed.get_mut(*side) += 1;
+        }
+    }
+    landed
+}
+
 /// Decides one case. A panic of the core is a bug; it costs one change, not the process.
 fn decide_one(case: Case) -> Result<Decided, StoreError> {
     let Case { facts, events, causes, spec } = case;
@@ -357,6 +390,7 @@ pub(crate) fn follow(decided: &[Decided], now: Stamp) -> Aftermath {
     let mut aftermath = Aftermath { decided: decided.len(), ..Aftermath::default() };
     for Decided { verdict, .. } in decided {
         aftermath.echoes += usize::from(verdict.echo);
+        aftermath.denied.extend(denied(verdict));
         follow_one(verdict, now, &mut aftermath);
     }
     aftermath
@@ -398,7 +432,6 @@ mod tests {
     use duet_core::facts::Event;
     use duet_core::id::{FlowName, RecordId, Row};
     use duet_core::link::Memory;
-    use duet_core::side::{Both, Side};
     use duet_ports::envelope::Numbered;
 
     fn link_id(number: u8) -> LinkId {

@@ -7,6 +7,7 @@ mod gap;
 use crate::batch::Batch;
 use crate::context::{Context, Tally};
 use crate::error::StageError;
+use crate::letter;
 use crate::settled::Ledger;
 use duet_core::id::{FlowName, RecordId};
 use duet_core::side::Side;
@@ -15,7 +16,7 @@ use duet_ports::connector::{Detected, Detector, Position, Reading};
 use duet_ports::envelope::{Body, ChangeV1, ENVELOPE_VERSION, Envelope, Numbered, WhatV1};
 use duet_ports::hub::{BODY_LIMIT_BYTES, Depth, Outgoing, Published, Queue};
 use duet_ports::partition::partition;
-use duet_ports::store::{DeadLetter, Lease, StoreError};
+use duet_ports::store::{Lease, StoreError};
 use gap::Gap;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -334,12 +335,8 @@ impl Detection {
     fn burial(&self, number: i64) -> Option<Batch> {
         let envelope = &self.ledger.get(number)?.envelope;
         let Body::Changes { changes } = &envelope.body else { return None };
-        let letter = |change: &RawValue| DeadLetter {
-            flow: Some(self.flow.clone()),
-            place: "detect".into(),
-            reason: format!("longer than the {BODY_LIMIT_BYTES} bytes that a message carries"),
-            body: change.get().as_bytes().to_vec(),
-        };
+        let reason = || format!("longer than the {BODY_LIMIT_BYTES} bytes that a message carries");
+        let letter = |change: &RawValue| letter::of_text(change.get(), "detect", reason());
         let dead = changes.iter().map(AsRef::as_ref).map(letter).collect();
         let numbers = envelope.number.iter().cloned().collect();
         Some(Batch { numbers, dead, ..Batch::default() })

@@ -3,10 +3,11 @@
 
 use crate::batch::Batch;
 use crate::context::Context;
+use crate::letter;
 use duet_core::facts::Event;
 use duet_ports::envelope::{Body, Envelope};
 use duet_ports::hub::Delivery;
-use duet_ports::store::{DeadLetter, StoreError};
+use duet_ports::store::StoreError;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Failures after which a message becomes dead letters.
@@ -46,12 +47,8 @@ fn digest(content: &impl Hash) -> u64 {
 /// The same batch with every job that carries something turned into a dead letter.
 pub(crate) fn given_up(batch: Batch) -> Batch {
     let Batch { jobs, numbers, mut dead, attempts } = batch;
-    dead.extend(jobs.iter().filter(|job| carries(&job.event)).map(|job| DeadLetter {
-        flow: job.flow().cloned(),
-        place: "dead".into(),
-        reason: format!("handling it failed {FAILURES_MAX} times"),
-        body: serde_json::to_vec(&job.event).unwrap_or_default(),
-    }));
+    let reason = format!("handling it failed {FAILURES_MAX} times");
+    dead.extend(jobs.iter().filter_map(|job| letter::of_job(job, "dead", &reason)));
     Batch { jobs: Vec::new(), numbers, dead, attempts }
 }
 

@@ -7,9 +7,12 @@
 use crate::batch::{Aftermath, Batch, Job, Target};
 use crate::context::Context;
 use crate::error::StageError;
+use crate::letter;
 use crate::poison::{self, FAILURES_MAX, SUSPECT};
 use duet_core::facts::Event;
+use duet_core::id::RecordId;
 use duet_core::observation::{Observation, Presence, Source};
+use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_ports::envelope::{Body, ChangeV1, Envelope, WhatV1};
 use duet_ports::hub::{Consumer, Delivery};
@@ -17,6 +20,8 @@ use duet_ports::store::{Address, DeadLetter};
 use serde_json::value::RawValue;
 use std::time::Duration;
 
+/// Where changes die that can't be decoded or decided.
+pub(crate) const PLACE: &str = "reconcile";
 /// Most messages taken at once; each carries up to [`crate::detect::CHANGES_PER_MESSAGE`] changes.
 const MESSAGES: usize = 16;
 
@@ -89,10 +94,10 @@ pub(crate) fn batch_of(context: &Context, deliveries: Vec<Delivery>) -> Batch {
         match delivery.envelope {
             Ok(envelope) => add_envelope(context, envelope, &mut batch),
             Err(undecodable) => batch.dead.push(DeadLetter {
-                flow: None,
-                place: "reconcile".into(),
+                place: PLACE.into(),
                 reason: format!("the message can't be decoded: {}", undecodable.reason),
                 body: undecodable.body,
+                ..DeadLetter::default()
             }),
         }
     }
@@ -135,12 +140,8 @@ fn decoded(raw: &RawValue) -> Result<ChangeV1, DeadLetter> {
     serde_json::from_str(raw.get()).map_err(|error| {
         // The parser's text may quote a value; line and column tell as much without one.
         let place = format!("line {} column {}", error.line(), error.column());
-        DeadLetter {
-            flow: None,
-            place: "reconcile".into(),
-            reason: format!("the change can't be decoded ({place})"),
-            body: raw.get().as_bytes().to_vec(),
-        }
+        let reason = format!("the change can't be decoded ({place})");
+        letter::of_text(raw.get(), PLACE, reason)
     })
 }
 
@@ -150,12 +151,9 @@ fn job_of(context: &Context, change: ChangeV1) -> Result<Job, DeadLetter> {
         return Ok(job_of_change(change, now));
     }
     // Nobody sends a change without a number again.
-    Err(DeadLetter {
-        place: "reconcile".into(),
-        reason: format!("no flow named {} is configured", change.flow),
-        body: serde_json::to_vec(&change).unwrap_or_default(),
-        flow: Some(change.flow),
-    })
+    let reason = format!("no flow named {} is configured", change.flow);
+    let text = serde_json::to_string(&change).unwrap_or_default();
+    Err(letter::of_text(&text, PLACE, reason))
 }
 
 /// The present time of a change's side. What is told of a record there compares with reads of that
@@ -181,28 +179,26 @@ pub fn job_of_change(change: ChangeV1, now: Stamp) -> Job {
             let address = Address { flow, side, record: old, marker: None };
             return Job { target: Target::Record(address), event, cause: "key changed" };
         }
-        WhatV1::Gap => {
-            let observation = Box::new(unknown(now));
-            (Event::Seen { side, record: record.clone(), observation }, None, "gap")
-        }
+        WhatV1::Gap => (gap(side, record.clone(), now), None, "gap"),
     };
     let address = Address { flow, side, record, marker };
     Job { target: Target::Record(address), event, cause }
 }
 
-fn seen(side: duet_core::side::Side) -> &'static str {
+fn seen(side: Side) -> &'static str {
     match side {
-        duet_core::side::Side::Left => "seen left",
-        duet_core::side::Side::Right => "seen right",
+        Side::Left => "seen left",
+        Side::Right => "seen right",
     }
 }
 
 /// "Something happened there, nobody knows what": row R00 reads the record.
-fn unknown(now: Stamp) -> Observation {
-    Observation {
+pub(crate) fn gap(side: Side, record: RecordId, now: Stamp) -> Event {
+    let observation = Observation {
         presence: Presence::Unknown,
         read_at: now,
         source: Source::Event,
         ..Observation::default()
-    }
+    };
+    Event::Seen { side, record, observation: Box::new(observation) }
 }

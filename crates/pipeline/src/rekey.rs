@@ -1,10 +1,12 @@
-//! Rekey: which links a key change is about. The one whose record it is follows it; the one that
-//! holds the new id gives it up. Both are locked in order, in one transaction, like any others.
+//! Rekey: which links a key change is about, or a create under a key that was used before. The one
+//! whose record it is follows it; the one that holds the id gives it up. Both are locked in order, in
+//! one transaction, like any others.
 
 use crate::batch::{Job, Target};
+use crate::fill::Case;
 use duet_core::facts::{Event, Facts};
 use duet_core::id::{FlowName, LinkId, RecordId};
-use duet_core::reconcile::{is_followed, waits_for_key_change};
+use duet_core::reconcile::{self, is_followed, waits_for_key_change};
 use duet_core::side::Side;
 use duet_ports::store::{StoreError, Unit};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +51,33 @@ pub(crate) async fn around(
     Ok(known.into_iter().map(|one| one.link).collect())
 }
 
+/// What must be told to links whose id a record of this batch has now, because a create of another
+/// link made it: nobody knew before the facts were loaded. The batch is decided once more with it.
+pub(crate) fn taken(cases: &[Case], jobs: &[Job]) -> Vec<Job> {
+    let made = |case: &Case| {
+        let all = case.events.iter().filter_map(|event| reconcile::made(&case.facts, event));
+        all.filter_map(|(side, record)| giving_up(&case.facts, side, record)).collect::<Vec<_>>()
+    };
+    let mut taken: Vec<Job> = cases.iter().flat_map(made).collect();
+    taken.retain(|job| !jobs.contains(job));
+    taken
+}
+
+fn giving_up(facts: &Facts, side: Side, record: &RecordId) -> Option<Job> {
+    let holder = facts.holders.iter().find(|holder| {
+        holder.side == side
+            && holder.record == *record
+            && holder.link != facts.link.id
+            && holder.is_settled()
+    })?;
+    Some(key_taken(holder.link, side, record))
+}
+
+fn key_taken(holder: LinkId, side: Side, record: &RecordId) -> Job {
+    let event = Event::KeyTaken { side, record: record.clone() };
+    Job { target: Target::Link(holder), event, cause: "key taken" }
+}
+
 /// Gives every key change to the link it is about, and tells the one that holds the new id; drops
 /// those that were followed before.
 ///
@@ -75,8 +104,7 @@ pub(crate) fn assign(routed: &mut Routed, facts: &[Facts]) {
             continue;
         }
         if let Some(holder) = holder.map(|holder| holder.link.id) {
-            let event = Event::KeyTaken { side: told.side, record: told.new.clone() };
-            let taken = Job { target: Target::Link(holder), event, cause: "key taken" };
+            let taken = key_taken(holder, told.side, told.new);
             routed.entry(holder).or_default().push(taken);
         }
         routed.entry(about).or_default().push(job);

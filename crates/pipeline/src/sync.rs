@@ -47,6 +47,7 @@ pub async fn once(
     context: &Arc<Context>,
     watch: Watch<'_>,
 ) -> Result<BTreeMap<FlowName, FlowCounts>, StageError> {
+    crate::replay::step(context).await?;
     let mut sources = open(context).await?;
     let running = start_without_detectors(context);
     let done = drive(context, &mut sources, watch).await;

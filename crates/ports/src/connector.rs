@@ -147,11 +147,31 @@ pub struct May {
     pub delete: bool,
 }
 
+/// Code of the failure with which [`Connector::describe`] says that there is no such collection, or
+/// that it isn't shown with these credentials.
+pub const NO_COLLECTION: &str = "no_collection";
+
+/// Code of the failure with which [`Connector::describe`] says that neither the flow nor the
+/// collection names a key, or that a named column of it isn't there.
+pub const NO_KEY: &str = "no_key";
+
+/// The setting of a flow's end that a remark is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// Its key columns.
+    Key,
+    /// Its filter.
+    Filter,
+}
+
 /// Something `duet check` tells about a collection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
     /// Whether the flow can't run so.
     pub fatal: bool,
+    /// The setting that is to be mended, if it is one; else something on the side is.
+    pub about: Option<About>,
     /// What, and what to do.
     pub text: String,
 }

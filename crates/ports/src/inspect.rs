@@ -16,7 +16,7 @@ use duet_core::retry::{Failure, FailureClass};
 use duet_core::side::{Both, Side};
 use duet_core::stamp::Stamp;
 use duet_core::verdict::FieldOutcome;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Which conflicts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -156,9 +156,19 @@ pub struct FlowCounts {
     pub conflicts: Vec<(ConflictKind, u64)>,
     /// Values that are kept back until somebody mends something, by code.
     pub field_errors: Vec<(FieldErrorCode, u64)>,
+    /// Records that wait to be written until their version can't hide another change any more: each
+    /// has a read planned for then (freshness).
+    pub fresh: u64,
+    /// Since when the oldest write to each side is on its way: planned, sent, or failed and to be
+    /// tried again. Not one that is parked.
+    pub waiting_since: Both<Option<Stamp>>,
+    /// When a link was last brought into agreement.
+    pub synced_at: Option<Stamp>,
+    /// Each side's newest change stamp that is agreed.
+    pub synced: Both<Option<Stamp>>,
     /// Links that wait for a parent.
     pub awaiting_parent: u64,
-    /// Dead letters.
+    /// Dead letters that are open.
     pub dead_letters: u64,
 }
 
@@ -196,6 +206,33 @@ pub struct ConnectionRow {
     pub reason: Option<String>,
 }
 
+/// Where a dead letter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LetterState {
+    /// It waits for a person, or for its record to be seen again.
+    Open,
+    /// A person wants its change decided again; the pipeline does so soon.
+    Asked,
+    /// Its change was decided again: what follows from that is told by links and intents.
+    Replayed,
+    /// A person gave it up.
+    Discarded,
+    /// A later look at its record counts.
+    Superseded,
+}
+
+impl LetterState {
+    /// Whether something is still to be done.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        match self {
+            LetterState::Open | LetterState::Asked => true,
+            LetterState::Replayed | LetterState::Discarded | LetterState::Superseded => false,
+        }
+    }
+}
+
 /// A dead letter as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeadLetterRow {
@@ -205,18 +242,52 @@ pub struct DeadLetterRow {
     pub at: Stamp,
     /// The flow, as far as known.
     pub flow: Option<FlowName>,
+    /// The side, as far as known.
+    pub side: Option<Side>,
+    /// The record, as far as known.
+    pub record: Option<RecordId>,
     /// Where it died.
     pub place: String,
     /// Why.
     pub reason: String,
     /// Size of its body in bytes.
     pub bytes: u64,
+    /// Where it stands.
+    pub state: LetterState,
+    /// Who asked for it to be decided again, or gave it up.
+    pub handled_by: Option<String>,
+    /// In that person's words.
+    pub note: Option<String>,
+    /// When it was over.
+    pub closed_at: Option<Stamp>,
+}
+
+/// Which dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LetterFilter {
+    /// Of this flow.
+    pub flow: Option<FlowName>,
+    /// In one of these states; empty: those that are open.
+    pub states: Vec<LetterState>,
+    /// At most this many.
+    pub limit: u64,
+}
+
+/// What is to become of an open dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetterChange {
+    /// Where it stands from now on.
+    pub state: LetterState,
+    /// Who wants it so; none: who is noted stays.
+    pub by: Option<String>,
+    /// In that person's words; none: what is noted stays.
+    pub note: Option<String>,
 }
 
 /// What became of a person's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// Stored; the link is due.
+    /// Stored, the link is due; or it was so already.
     Yes,
     /// The row moved on since the person looked (H5, H11).
     Stale,
@@ -302,7 +373,10 @@ pub trait Inspect: Send + Sync {
     /// As of [`StoreError`].
     async fn conflicts_by_prefix(&self, prefix: &str) -> Result<Vec<Conflict>, StoreError>;
 
-    /// Stores a person's decision if the conflict still is at `rev` and holds, and makes its link due.
+    /// Stores a person's decision if the conflict still is at `rev` and waits for one, and makes its
+    /// link due. Where a decision stands already, another one is stale unless it names the one that
+    /// gives way; the very same again is accepted and stores nothing
+    /// ([`duet_core::conflict::Standing::weigh`]).
     ///
     /// # Errors
     /// As of [`StoreError`].
@@ -370,9 +444,26 @@ pub trait Inspect: Send + Sync {
     /// As of [`StoreError`].
     async fn field_errors_by_prefix(&self, prefix: &str) -> Result<Vec<FieldErrorRow>, StoreError>;
 
-    /// Dead letters, newest first.
+    /// Dead letters, oldest first.
     ///
     /// # Errors
     /// As of [`StoreError`].
-    async fn dead_letters(&self, limit: u64) -> Result<Vec<DeadLetterRow>, StoreError>;
+    async fn dead_letters(&self, filter: &LetterFilter) -> Result<Vec<DeadLetterRow>, StoreError>;
+
+    /// One dead letter.
+    ///
+    /// # Errors
+    /// As of [`StoreError`].
+    async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetterRow>, StoreError>;
+
+    /// Changes an open dead letter; [`Accepted::Gone`] where it is over or never was.
+    ///
+    /// # Errors
+    /// As of [`StoreError`].
+    async fn set_dead_letter(
+        &self,
+        id: i64,
+        change: &LetterChange,
+        now: Stamp,
+    ) -> Result<Accepted, StoreError>;
 }

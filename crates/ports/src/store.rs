@@ -8,6 +8,7 @@
 
 use crate::connector::Position;
 use crate::envelope::Numbered;
+use crate::inspect::DeadLetterRow;
 use async_trait::async_trait;
 use duet_core::facts::{Claim, Facts, FlowState, Holder, Parent, Rival};
 use duet_core::id::{Column, ConnectionName, FlowName, IntentId, LinkId, RecordId};
@@ -93,16 +94,36 @@ pub struct Address {
 }
 
 /// A decoded change that could not be decided, or a body that could not be decoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeadLetter {
     /// The flow, as far as known.
     pub flow: Option<FlowName>,
+    /// The side it was told on, as far as known.
+    pub side: Option<Side>,
+    /// The record, as far as known.
+    pub record: Option<RecordId>,
+    /// When the record was read, by its side's time, if it was seen: the letter is over as soon as a
+    /// later look at the record is decided, or a letter of its own ([`Unit::supersede`]).
+    pub read_at: Option<Stamp>,
     /// The queue or stage it died in.
     pub place: String,
     /// What is wrong, without values.
     pub reason: String,
     /// The body. May hold values.
     pub body: Vec<u8>,
+}
+
+/// A record that was seen, and when it was read, by its side's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenRecord<'a> {
+    /// The flow.
+    pub flow: &'a FlowName,
+    /// The side.
+    pub side: Side,
+    /// The record.
+    pub record: &'a RecordId,
+    /// When it was read.
+    pub read_at: Stamp,
 }
 
 /// What one batch of verdicts comes from, for the decision rows.
@@ -297,6 +318,14 @@ pub trait Unit: Send {
         now: Stamp,
     ) -> Result<(), StoreError>;
 
+    /// Ends open dead letters about what was seen of these records no later than now: what is newer
+    /// counts. To be called after `load` and before `settle`; where no dead letter is open it costs
+    /// nothing.
+    ///
+    /// # Errors
+    /// As of [`StoreError`].
+    async fn supersede(&mut self, seen: &[SeenRecord<'_>], now: Stamp) -> Result<(), StoreError>;
+
     /// Moves `due_at` of these locked links.
     ///
     /// # Errors
@@ -435,6 +464,17 @@ pub trait Store: crate::inspect::Inspect + Send + Sync {
     /// # Errors
     /// As of [`StoreError`].
     async fn is_under_way(&self, flow: &FlowName, until: Stamp) -> Result<bool, StoreError>;
+
+    /// Open dead letters of these flows that a person asked to be decided again, the oldest first,
+    /// with their bodies.
+    ///
+    /// # Errors
+    /// As of [`StoreError`].
+    async fn asked_letters(
+        &self,
+        flows: &[FlowName],
+        limit: u64,
+    ) -> Result<Vec<(DeadLetterRow, Vec<u8>)>, StoreError>;
 
     /// Counts a failed handling of a message and returns how often it failed so far.
     ///

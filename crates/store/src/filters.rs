@@ -32,7 +32,7 @@ pub(crate) fn conflicts(filter: &ConflictFilter) -> Condition {
 }
 
 /// The names of the states in which a conflict holds its scope back.
-pub(crate) fn holding() -> Vec<String> {
+fn holding() -> Vec<String> {
     [ConflictState::Open, ConflictState::Snoozed, ConflictState::Decided].map(name_of).to_vec()
 }
 

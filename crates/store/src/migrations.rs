@@ -3,6 +3,7 @@
 mod m0001_first;
 mod m0002_field_errors;
 mod m0003_flow_keys;
+mod m0004_letters;
 
 use sea_orm_migration::prelude::{Alias, DynIden, IntoIden, MigrationTrait, MigratorTrait};
 
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_first::First),
             Box::new(m0002_field_errors::FieldErrors),
             Box::new(m0003_flow_keys::FlowKeys),
+            Box::new(m0004_letters::Letters),
         ]
     }
 

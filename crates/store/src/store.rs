@@ -10,6 +10,7 @@ mod facts;
 mod field_errors;
 mod inspect;
 mod lease;
+mod letters;
 mod lists;
 mod lock;
 mod migrate;

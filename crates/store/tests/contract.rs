@@ -37,6 +37,7 @@ cases! {
         a_meeting_that_is_rolled_back_leaves_nothing, former_ids_lead_to_their_link,
         a_create_seen_early_leads_to_its_link, a_copied_marker_leads_nowhere,
         a_marker_on_two_records_leads_one,
+        a_create_under_a_used_id_leads_to_its_link,
         an_id_with_nul_is_refused;
     saving:
         a_verdict_comes_back_whole, what_is_taken_away_is_gone,
@@ -63,17 +64,21 @@ cases! {
         marks_are_passed_over,
         no_position_leaves_the_stored_one, an_older_token_is_refused,
         a_successor_is_seen_by_its_lease, a_mark_is_part_of_its_transaction, sources_are_told,
-        poison_is_counted, dead_letters_are_kept, flow_states_are_kept, adopting_leaves_a_pause,
+        poison_is_counted, flow_states_are_kept, adopting_leaves_a_pause,
         the_first_noted_keys_stay,
         migrating_is_safe_at_once_and_twice;
+    letters:
+        dead_letters_are_kept, a_person_handles_dead_letters, a_later_look_ends_a_dead_letter;
     people:
-        a_decision_is_stored, a_stale_decision_is_refused, a_decision_and_a_verdict_take_turns,
+        a_decision_is_stored, a_stale_decision_is_refused, of_two_persons_the_first_wins,
+        a_decision_gives_way_to_one_that_names_it, a_decision_and_a_verdict_take_turns,
         a_conflict_is_closed_by_hand, an_intent_is_set_by_hand;
     field_errors:
         values_kept_back_are_listed, what_is_told_replaces_what_was,
         values_kept_back_are_part_of_their_transaction, a_joined_link_keeps_nothing_back;
     finding:
         conflicts_are_filtered, short_ids_find_their_rows, errors_are_filtered, a_flow_is_counted,
+        what_waits_for_freshness_is_counted,
         what_is_under_way_is_told,
         a_child_is_due_when_its_parent_is_whole,
         candidates_that_wait_for_a_person_are_not_due,

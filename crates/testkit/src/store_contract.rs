@@ -5,6 +5,7 @@
 
 pub mod field_errors;
 pub mod finding;
+pub mod letters;
 pub mod locking;
 pub mod matching;
 pub mod people;

@@ -117,6 +117,22 @@ fn every_dependency_is_used() {
 }
 
 #[test]
+fn every_dependency_of_the_workspace_is_a_crate_s() {
+    let whole: toml::Table = read("Cargo.toml").unwrap().parse().unwrap();
+    let listed = whole["workspace"]["dependencies"].as_table().unwrap().keys();
+    let manifests = manifests();
+    let is_used = |name: &String| {
+        let mut crates = manifests.iter().map(|(_, manifest)| manifest);
+        crates.any(|manifest| {
+            let sections = ["dependencies", "dev-dependencies"];
+            sections.iter().any(|section| names(manifest, section).contains(name))
+        })
+    };
+    let unused: Vec<&String> = listed.filter(|name| !is_used(name)).collect();
+    assert!(unused.is_empty(), "no crate uses {unused:?}");
+}
+
+#[test]
 fn exceptions_name_what_exists() {
     for (path, dependency, reason) in UNNAMED_DEPENDENCIES {
         let (_, manifest) = manifests().into_iter().find(|found| found.0 == *path).unwrap();

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::args::AdoptArgs;
 use crate::exit::{Exit, Failure};
 use crate::output;
+use crate::report;
 use crate::signal;
 use duet_core::id::FlowName;
 use duet_core::spec::Mapping;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Records that the text report names of each kind; `-o json` has them all.
 const NAMED: usize = 10;
@@ -55,6 +57,11 @@ pub(crate) async fn run(app: &App, args: &AdoptArgs) -> Ended {
     // What was linked before one failed is told all the same.
     if ended.is_ok() || !reports.is_empty() {
         output::result(app.format, "adopt", &reports, || text(&reports, args.yes))?;
+    }
+    let dead = context.tally.dead.load(Ordering::Relaxed);
+    if dead > 0 {
+        let records = output::count(dead, "record", "records");
+        report::note(&format!("{records} could not be recorded: `duet errors list` tells why"));
     }
     ended
 }
@@ -205,6 +212,7 @@ fn details(report: &Report) -> String {
         ("ambiguous left", &survey.ambiguous.left),
         ("ambiguous right", &survey.ambiguous.right),
         ("only left", &survey.only.left),
+        ("only right", &survey.only.right),
         ("without a key left", &survey.keyless.left),
         ("without a key right", &survey.keyless.right),
     ] {
@@ -217,7 +225,12 @@ fn named(flow: &FlowName, what: &str, lone: &[Lone]) -> String {
     if lone.is_empty() {
         return String::new();
     }
-    let names: Vec<&str> = lone.iter().take(NAMED).map(|one| one.record.as_str()).collect();
+    // A key may be the empty text, which is named `FLOW/right:`.
+    let name = |one: &Lone| match one.record.as_str() {
+        "" => "\"\"".to_owned(),
+        key => key.to_owned(),
+    };
+    let names: Vec<String> = lone.iter().take(NAMED).map(name).collect();
     let more = lone.len().saturating_sub(NAMED);
     let rest = if more > 0 { format!(" and {more} more (-o json)") } else { String::new() };
     format!("\n{}", output::wrapped(&format!("{flow}: {what}: {}{rest}", names.join(", ")), 4))

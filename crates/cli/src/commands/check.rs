@@ -7,6 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::{self, table};
 use crate::report;
 use crate::sides::{Answers, Sides};
+use crate::unfit;
 use crate::wire::{keys, side_facts};
 use duet_config::{FlowDraft, Mistake};
 use duet_core::bind::{examine, refuse_shared_writes};
@@ -203,8 +204,14 @@ fn flow(
     located: &mut Vec<Mistake>,
 ) -> Option<FlowSpec> {
     let Both { left, right } = both;
+    let unfit = |side, one| unfit::mistakes(&app.project, &draft.spec.name, side, one);
+    let unfit = [unfit(Side::Left, &left), unfit(Side::Right, &right)].concat();
     let left = end(draft, Side::Left, left, findings);
     let right = end(draft, Side::Right, right, findings);
+    if !unfit.is_empty() {
+        located.extend(unfit);
+        return None;
+    }
     let (left, right) = (side_facts(&left?), side_facts(&right?));
     let (bound, mistakes) = examine(draft.spec.clone(), &left, &right);
     located.extend(mistakes.iter().map(|mistake| app.project.locate(mistake)));
@@ -220,7 +227,7 @@ fn end(
     let place = format!("flow {}, {side}", draft.spec.name);
     match described {
         Ok(description) => {
-            let remarks = description.remarks.iter();
+            let remarks = description.remarks.iter().filter(|remark| !unfit::is_mistake(remark));
             findings.problems.extend(remarks.map(|remark| Problem {
                 place: place.clone(),
                 fatal: remark.fatal,
@@ -235,6 +242,7 @@ fn end(
             });
             Some(description)
         }
+        Err(error) if unfit::of_error(&error).is_some() => None,
         Err(error) => {
             let text = words(&error);
             // A connection that fails as a whole has been told of.

@@ -5,12 +5,15 @@ use crate::app::App;
 use crate::args::{ChoiceArgs, ConflictsCommand, ConflictsListArgs, ResolveArgs, Take};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Listed, clipped, short, table, wrapped};
-use duet_core::conflict::{Choice, ConflictKind, ConflictState};
+use crate::wire;
+use duet_core::conflict::{Choice, ConflictKind, ConflictState, Resolution};
 use duet_core::id::FieldName;
 use duet_core::side::Both;
+use duet_core::spec::FlowSpec;
 use duet_core::value::Value;
 use duet_desk::Desk;
-use duet_desk::conflicts::{Part, Shown};
+use duet_desk::conflicts::{Part, Shown, Wish};
+use duet_desk::typed;
 use duet_ports::inspect::ConflictFilter;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -71,17 +74,25 @@ async fn resolve(app: &App, desk: &Desk, args: &ResolveArgs) -> Result<(), Failu
             shown.seen.clone_from(seen);
         }
     }
-    let choice = choice(desk, &shown, &args.choice)?;
+    let choice = choice(app, &shown, &args.choice).await?;
     let by = args.by.clone().or_else(|| app.user.clone()).unwrap_or_else(|| "unknown".into());
-    desk.resolve(&shown, choice.clone(), &by, args.note.clone()).await?;
-    let value = json!({ "id": shown.id, "record": shown.record, "choice": choice, "by": by });
+    let (note, instead_of) = (args.note.clone(), args.instead_of);
+    let wish = Wish { choice: choice.clone(), by: by.clone(), note, instead_of };
+    let before = desk.resolve(&shown, wish).await?;
+    let by = before.as_ref().map_or(&by, |made| &made.by);
+    let (id, repeated) = (&shown.id, before.is_some());
+    let value = json!({ "id": id, "record": shown.record, "choice": choice, "by": by,
+        "repeated": repeated });
     let text = || {
+        let how = match &before {
+            Some(made) => format!("was decided so by {} at {}", made.by, made.at),
+            None => format!("decided on {}", decided_on(&shown)),
+        };
         format!(
-            "{} {}: decided on {}; it is applied by `duet run` or `duet sync --once`, if both \
-             sides still hold that",
+            "{} {}: {how}; it is applied by `duet run` or `duet sync --once`, if both sides still \
+             hold that",
             shown.record,
             shown.field.as_ref().map_or("record", FieldName::as_str),
-            decided_on(&shown),
         )
     };
     Ok(output::result(app.format, "resolution", &value, text)?)
@@ -102,36 +113,50 @@ fn value_of(part: &Part, field: Option<&FieldName>) -> String {
     }
 }
 
-fn choice(desk: &Desk, shown: &Shown, args: &ChoiceArgs) -> Result<Choice, Failure> {
+async fn choice(app: &App, shown: &Shown, args: &ChoiceArgs) -> Result<Choice, Failure> {
     Ok(match (&args.take, &args.value, &args.link) {
         (Some(Take::Left), _, _) => Choice::TakeLeft,
         (Some(Take::Right), _, _) => Choice::TakeRight,
         (Some(Take::Agreed), _, _) => Choice::TakeAgreed,
-        (None, Some(text), _) => Choice::TakeValue(value(desk, shown, text)?),
+        (None, Some(text), _) => Choice::TakeValue(value(app, shown, Some(text)).await?),
         (None, None, Some(record)) => Choice::LinkWith(record.as_str().into()),
-        (None, None, None) if args.null => Choice::TakeValue(Value::Null),
+        (None, None, None) if args.null => Choice::TakeValue(value(app, shown, None).await?),
         (None, None, None) if args.create => Choice::CreateNew,
         (None, None, None) => Choice::LeaveAlone,
     })
 }
 
-/// A typed value, as the field's type is written.
-fn value(desk: &Desk, shown: &Shown, text: &str) -> Result<Value, Failure> {
-    let bad = |why: String| Failure::new(Exit::Usage, format!("{text:?} can't be taken: {why}"));
+/// A typed value, as the field's type is written, or null. Both sides are asked what they can hold:
+/// a choice that can't be carried out isn't stored.
+async fn value(app: &App, shown: &Shown, text: Option<&String>) -> Result<Value, Failure> {
+    let bad = |why: &str| {
+        let what = text.map_or("null".to_owned(), |text| format!("{text:?}"));
+        Failure::new(Exit::Usage, format!("{what} can't be taken: {why}"))
+    };
     let (flow, _) = shown.record.split_once('/').unwrap_or((&shown.record, ""));
-    let spec = desk.flow(&flow.into())?;
-    let field = shown.field.as_ref().ok_or_else(|| bad("the conflict is about a record".into()))?;
-    let field = spec
-        .fields
-        .iter()
-        .find(|one| one.name == *field)
-        .ok_or_else(|| bad("the field is no longer mapped".into()))?;
-    Ok(duet_desk::typed::value(field, text)?)
+    let name = shown.field.as_ref().ok_or_else(|| bad("the conflict is about a record"))?;
+    let mut drafts = app.project.flows.iter();
+    let draft = drafts.find(|draft| draft.spec.name.as_str() == flow);
+    let draft = draft.ok_or_else(|| bad("the flow is no longer configured"))?;
+    let is_mapped = |spec: &FlowSpec| spec.fields.iter().any(|one| one.name == *name);
+    if !is_mapped(&draft.spec) {
+        return Err(bad("the field is no longer mapped"));
+    }
+    let spec = wire::bound_flow(app, draft).await?;
+    let field = spec.fields.iter().find(|one| one.name == *name);
+    let field = field.ok_or_else(|| bad("the field is no longer mapped"))?;
+    let value = text.map_or(Ok(Value::Null), |text| typed::value(field, text))?;
+    typed::fits_both(&spec, field, &value)?;
+    Ok(value)
 }
 
 fn kind(kind: ConflictKind) -> String {
     let word = serde_json::to_value(kind).unwrap_or_default();
     word.as_str().unwrap_or_default().to_owned()
+}
+
+fn state(state: ConflictState) -> String {
+    format!("{state:?}").to_lowercase()
 }
 
 fn list(conflicts: &[Shown]) -> String {
@@ -144,12 +169,13 @@ fn list(conflicts: &[Shown]) -> String {
             conflict.record.clone(),
             conflict.field.as_ref().map_or("(record)".into(), ToString::to_string),
             kind(conflict.kind),
+            state(conflict.state),
             clipped(&value_of(&conflict.sides.left, conflict.field.as_ref())),
             clipped(&value_of(&conflict.sides.right, conflict.field.as_ref())),
         ]
     };
     let rows = conflicts.iter().map(row).collect();
-    table(&["ID", "RECORD", "FIELD", "KIND", "LEFT", "RIGHT"], rows)
+    table(&["ID", "RECORD", "FIELD", "KIND", "STATE", "LEFT", "RIGHT"], rows)
 }
 
 fn show(conflict: &Shown) -> String {
@@ -158,7 +184,7 @@ fn show(conflict: &Shown) -> String {
         conflict.record,
         conflict.field.as_ref().map_or("(record)", FieldName::as_str),
         kind(conflict.kind),
-        format!("{:?}", conflict.state).to_lowercase(),
+        state(conflict.state),
         conflict.opened_at,
     );
     let _ = writeln!(text, "  id      {}", conflict.id);
@@ -171,20 +197,32 @@ fn show(conflict: &Shown) -> String {
     for candidate in &conflict.candidates {
         let _ = writeln!(text, "  could be {candidate}");
     }
-    if let Some(resolution) = &conflict.resolution {
-        let choice = serde_json::to_string(&resolution.choice).unwrap_or_default();
-        let _ = writeln!(text, "  decided {choice} by {} at {}", resolution.by, resolution.at);
+    for made in conflict.resolution.iter().flat_map(Resolution::with_earlier) {
+        let choice = serde_json::to_string(&made.choice).unwrap_or_default();
+        let _ = writeln!(text, "  decided {choice} by {} at {}", made.by, made.at);
     }
-    if conflict.reason.is_none() {
+    if conflict.state.holds() {
         let _ = writeln!(
             text,
-            "\n  duet conflicts resolve {} --seen {} \\\n      {}",
+            "\n  duet conflicts resolve {} --seen {}{} \\\n      {}",
             short(&conflict.id),
             conflict.seen.chars().take(SEEN).collect::<String>(),
+            instead_of(conflict),
             wrapped(&conflict.choices.join(" | "), RESOLVE),
         );
     }
     text
+}
+
+/// How a decision that stands is changed.
+fn instead_of(conflict: &Shown) -> String {
+    match conflict.state {
+        ConflictState::Decided => format!(" --instead-of {}", conflict.rev),
+        ConflictState::Open
+        | ConflictState::Snoozed
+        | ConflictState::Applied
+        | ConflictState::Closed => String::new(),
+    }
 }
 
 fn part_text(side: &str, part: &Part) -> String {

@@ -1,4 +1,4 @@
-//! `duet errors`: calls that failed, and values that are kept back.
+//! `duet errors`: calls that failed, values that are kept back, and dead letters.
 
 use super::Ended;
 use crate::app::App;
@@ -7,7 +7,11 @@ use crate::exit::{Exit, Failure};
 use crate::output::{self, Listed, count, fitted, short, table, wrapped};
 use crate::report;
 use duet_desk::Desk;
-use duet_desk::errors::{Failed, FailedDetail, KeptBack, Target, Trouble, TroubleDetail};
+use duet_desk::errors::{
+    Failed, FailedDetail, GivingUp, KeptBack, Retried, Target, Trouble, TroubleDetail,
+};
+use duet_desk::letters::Dead;
+use duet_ports::inspect::LetterState;
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -34,30 +38,45 @@ pub(crate) async fn run(app: &App, command: &ErrorsCommand) -> Ended {
             output::result(app.format, "error", &detail, || show(&detail))?;
         }
         ErrorsCommand::Retry { all: true, .. } => {
-            let (done, moved_on) = desk.retry_all().await?;
+            let Retried { done, moved_on, left } = desk.retry_all().await?;
             report(app, "due now", done)?;
             if moved_on > 0 {
                 let moved_on = count(len(moved_on), "other", "others");
                 report::note(&format!("{moved_on} had moved on by themselves"));
+            }
+            if left > 0 {
+                let left = count(len(left), "dead letter names", "dead letters name");
+                report::note(&format!("{left} no record that could be read again"));
             }
         }
         ErrorsCommand::Retry { ids, all: false } => {
             let done = desk.retry(&chosen(&desk, ids).await?).await?;
             report(app, "due now", done)?;
         }
-        ErrorsCommand::Discard { ids, yes } => {
-            let ids = chosen(&desk, ids).await?;
-            Desk::only_calls(&ids)?;
-            if !yes {
-                let what = count(len(ids.len()), "write", "writes");
-                return Err(Failure::new(Exit::Usage, format!("{what} would be discarded"))
-                    .hint("say --yes to discard; they are tried again when an input changes"));
-            }
-            let done = desk.discard(&ids).await?;
-            report(app, "discarded", done)?;
+        ErrorsCommand::Discard { ids, reason, by, yes } => {
+            let by = by.clone().or_else(|| app.user.clone()).unwrap_or_else(|| "unknown".into());
+            let giving_up = GivingUp { by, reason: reason.clone() };
+            discard(app, &desk, &chosen(&desk, ids).await?, &giving_up, *yes).await?;
         }
     }
     Ok(Exit::Done)
+}
+
+async fn discard(
+    app: &App,
+    desk: &Desk,
+    targets: &[Target],
+    giving_up: &GivingUp,
+    yes: bool,
+) -> Result<(), Failure> {
+    Desk::can_be_given_up(targets, giving_up)?;
+    if !yes {
+        let what = count(len(targets.len()), "error", "errors");
+        return Err(Failure::new(Exit::Usage, format!("{what} would be discarded"))
+            .hint("say --yes to discard; calls are tried again when an input changes"));
+    }
+    let done = desk.discard(targets, giving_up).await?;
+    report(app, "discarded", done)
 }
 
 fn len(number: usize) -> u64 {
@@ -85,6 +104,7 @@ fn list(errors: &[Trouble]) -> String {
     let rows = errors.iter().map(|error| match error {
         Trouble::Call(call) => call_row(call),
         Trouble::Value(value) => value_row(value),
+        Trouble::Letter(letter) => letter_row(letter),
     });
     let rows = rows.collect();
     table(&["ID", "RECORD", "WHAT", "TRIES", "NEXT TRY", "CODE"], rows)
@@ -112,10 +132,32 @@ fn value_row(error: &KeptBack) -> Vec<String> {
     ]
 }
 
+fn letter_row(letter: &Dead) -> Vec<String> {
+    vec![
+        letter.id.clone(),
+        letter.record.clone(),
+        "change".into(),
+        "-".into(),
+        standing(letter.state).into(),
+        letter.place.clone(),
+    ]
+}
+
+fn standing(state: LetterState) -> &'static str {
+    match state {
+        LetterState::Open => "dead letter",
+        LetterState::Asked => "to be read again",
+        LetterState::Replayed => "decided again",
+        LetterState::Discarded => "discarded",
+        LetterState::Superseded => "superseded",
+    }
+}
+
 fn show(detail: &TroubleDetail) -> String {
     let text = match detail {
         TroubleDetail::Call(call) => show_call(call),
         TroubleDetail::Value(value) => show_value(value),
+        TroubleDetail::Letter(letter) => show_letter(letter),
     };
     fitted(&text, INDENT)
 }
@@ -130,6 +172,24 @@ fn show_value(error: &KeptBack) -> String {
     let _ = writeln!(text, "  column  {column} ({side})");
     let _ = writeln!(text, "  reason  {}", wrapped(reason, INDENT));
     let _ = writeln!(text, "  advice  {}", wrapped(advice, INDENT));
+    text
+}
+
+fn show_letter(letter: &Dead) -> String {
+    let mut text = format!("{}  change  {}\n", letter.record, standing(letter.state));
+    let _ = writeln!(text, "  id      {}", letter.id);
+    let _ = writeln!(text, "  since   {}", letter.since);
+    let _ = writeln!(text, "  place   {}", letter.place);
+    let _ = writeln!(text, "  reason  {}", wrapped(&letter.reason, INDENT));
+    let _ = writeln!(text, "  bytes   {}", letter.bytes);
+    if let Some(at) = letter.closed_at {
+        let by = letter.handled_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        let _ = writeln!(text, "  over    {at}{by}");
+    }
+    if let Some(note) = &letter.note {
+        let _ = writeln!(text, "  note    {}", wrapped(note, INDENT));
+    }
+    let _ = writeln!(text, "  advice  {}", wrapped(letter.advice, INDENT));
     text
 }
 

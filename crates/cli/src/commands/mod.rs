@@ -15,6 +15,7 @@ pub(crate) mod sync;
 pub(crate) mod texts;
 
 use crate::exit::{Exit, Failure};
+use crate::wire::exit_of;
 use duet_desk::error::DeskError;
 use duet_pipeline::error::StageError;
 use duet_ports::store::StoreError;
@@ -32,16 +33,31 @@ impl From<DeskError> for Failure {
             | DeskError::NoFlow { .. }
             | DeskError::NoField { .. }
             | DeskError::NotACall { .. }
+            | DeskError::NoReason { .. }
+            | DeskError::Unfit { .. }
+            | DeskError::ReasonNotKept
             | DeskError::BadChoice { .. } => Exit::Usage,
             DeskError::NoRecord { .. }
             | DeskError::NoSuch { .. }
             | DeskError::Several { .. }
+            | DeskError::Nameless { .. }
             | DeskError::Stale { .. }
+            | DeskError::Decided { .. }
             | DeskError::Over { .. } => Exit::Failed,
         };
-        Failure::new(exit, error.to_string())
+        let failure = Failure::new(exit, error.to_string());
+        match &error {
+            DeskError::Decided { .. } => failure.hint(INSTEAD),
+            DeskError::Nameless { .. } => failure.hint(GIVE_UP),
+            _ => failure,
+        }
     }
 }
+
+const GIVE_UP: &str = "find what sent it; `duet errors discard` gives it up, with a reason";
+
+const INSTEAD: &str = "`duet conflicts show` tells what stands; until it is carried out, \
+    --instead-of with the revision shown there changes it";
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
@@ -64,7 +80,7 @@ impl From<StageError> for Failure {
             StageError::Hub(error) => Failure::new(Exit::Connection, error.to_string())
                 .hint("is RabbitMQ running, and is [hub] url right?")
                 .because(error),
-            StageError::Connector(error) => Failure::new(Exit::Connection, error.to_string())
+            StageError::Connector(error) => Failure::new(exit_of(&error), error.to_string())
                 .hint("`duet check` tells more about connections and rights")
                 .because(error),
             StageError::NoFlow { .. } => Failure::new(Exit::Usage, error.to_string()),

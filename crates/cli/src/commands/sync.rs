@@ -1,7 +1,7 @@
 //! `duet sync --once`: one pass over everything that has changed.
 
 use super::Ended;
-use super::status::{intents, kept_back};
+use super::status::{intents, kept_back, needs_mending};
 use crate::app::App;
 use crate::args::SyncArgs;
 use crate::exit::{Exit, Failure};
@@ -98,11 +98,6 @@ fn exit(account: &Account, args: &SyncArgs) -> Exit {
         (false, true) => Exit::Conflicts,
         (false, false) => Exit::Done,
     }
-}
-
-/// Calls that failed, values kept back, and changes that could not be decided.
-fn needs_mending(counts: &FlowCounts) -> u64 {
-    intents(counts, &["parked", "retrying"]) + kept_back(counts) + counts.dead_letters
 }
 
 fn text(account: &Account) -> String {

@@ -1,13 +1,25 @@
-//! `duet completions` and `duet man`: what shells and readers of manuals need, from the same
-//! definition as the command line itself.
+//! `duet version`, `duet completions` and `duet man`: what shells and readers of manuals need, from
+//! the same definition as the command line itself.
 
 use super::Ended;
-use crate::args::Cli;
+use crate::args::{Cli, Format};
 use crate::exit::{Exit, Failure};
+use crate::output;
 use clap::CommandFactory;
 use clap_complete::Shell;
+use serde_json::json;
 use std::io::{self, Write};
 use std::path::Path;
+
+/// Prints the version.
+pub(crate) fn version(format: Format, json: bool) -> Ended {
+    let format = if json && format == Format::Text { Format::Json } else { format };
+    let version = env!("CARGO_PKG_VERSION");
+    output::result(format, "version", &json!({ "version": version }), || {
+        format!("duet {version}")
+    })?;
+    Ok(Exit::Done)
+}
 
 /// Prints the completions of a shell.
 pub(crate) fn completions(shell: Shell) -> Ended {

@@ -8,7 +8,9 @@ use duet_core::id::Column;
 use duet_core::retry::FailureClass;
 use duet_core::spec::{ColumnSpec, PathClass};
 use duet_core::stamp::Stamp;
-use duet_ports::connector::{Collection, ConnectorError, Description, May, Remark};
+use duet_ports::connector::{
+    About, Collection, ConnectorError, Description, May, NO_COLLECTION, Remark,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
@@ -49,15 +51,26 @@ impl Objects {
         until: Instant,
     ) -> Result<Arc<Object>, ConnectorError> {
         if !is_name(name) {
-            return Err(rest.error(FailureClass::Permission, "OBJECT_NAME", "no object's name"));
+            let text = format!("{name:?} can't be an object's name");
+            return Err(rest.error(FailureClass::Permission, NO_COLLECTION, &text));
         }
         let path = rest.path(&format!("sobjects/{name}/describe"));
-        let object: Object = rest.json(&rest.send(&Ask::get(path), until).await?)?;
+        let answer = rest.send(&Ask::get(path), until).await;
+        let object: Object = rest.json(&answer.map_err(|error| not_there(rest, name, error))?)?;
         let object = Arc::new(object);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(name.to_owned(), (rest.clock.local(), object.clone()));
         Ok(object)
     }
+}
+
+/// Salesforce doesn't say which object it doesn't find, nor that rights may be why.
+fn not_there(rest: &Rest, name: &str, error: ConnectorError) -> ConnectorError {
+    if error.failure.class != FailureClass::Gone {
+        return error;
+    }
+    let text = format!("there is no object {name}, or this user has no right to see it");
+    rest.error(FailureClass::Permission, NO_COLLECTION, &text)
 }
 
 fn is_name(name: &str) -> bool {
@@ -114,14 +127,16 @@ async fn parent_column(
 
 fn remarks(object: &Object, collection: &Collection) -> Vec<Remark> {
     let mut remarks = Vec::new();
-    let mut say = |fatal, text: String| remarks.push(Remark { fatal, text });
+    let mut say = |fatal, text: String| remarks.push(Remark { fatal, about: None, text });
     let name = &object.name;
     if !object.queryable || !object.has("SystemModstamp") {
         say(true, format!("{name} can't be polled: it has no SystemModstamp or can't be queried"));
     }
     if !matches!(collection.key.as_slice(), [] | [_]) || collection.key.iter().any(is_other_key) {
-        say(true, format!("the key of {name} is Id; a flow can't name another"));
+        let text = format!("the key of {name} is Id; a flow can't name another");
+        remarks.push(Remark { fatal: true, about: Some(About::Key), text });
     }
+    let mut say = |fatal, text: String| remarks.push(Remark { fatal, about: None, text });
     if !object.has(MARKER) {
         say(false, missing_marker(name));
     } else if !object.has_marker() {
@@ -161,6 +176,7 @@ async fn filter_remark(
         Ok(_) => Ok(None),
         Err(error) if error.failure.class == FailureClass::Permission => Ok(Some(Remark {
             fatal: true,
+            about: Some(About::Filter),
             text: format!("the filter is refused: {}", error.failure.message.trim()),
         })),
         Err(error) => Err(error),

@@ -5,7 +5,7 @@ use crate::error::database;
 use crate::postgres::{Known, Postgres};
 use crate::table::Table;
 use duet_core::spec::PathClass;
-use duet_ports::connector::{Collection, ConnectorError, Description, May, Remark};
+use duet_ports::connector::{About, Collection, ConnectorError, Description, May, Remark};
 
 /// Asks the catalogue and the server's clock.
 pub(crate) async fn describe(
@@ -34,25 +34,28 @@ pub(crate) async fn describe(
     })
 }
 
-fn fatal(text: String) -> Remark {
-    Remark { fatal: true, text }
+fn fatal(about: Option<About>, text: String) -> Remark {
+    Remark { fatal: true, about, text }
 }
 
 fn remarks(collection: &Collection, table: &Table) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let name = &collection.name;
     if !table.may_read {
-        remarks.push(fatal(format!("no right to read {name}: GRANT SELECT ON it to this user")));
+        let text = format!("no right to read {name}: GRANT SELECT ON it to this user");
+        remarks.push(fatal(None, text));
     }
     if !capture::is_unique_key(table) {
-        remarks.push(fatal(format!(
+        let text = format!(
             "the key of {name} is not unique: add a unique constraint over it, or choose \
              other columns"
-        )));
+        );
+        remarks.push(fatal(Some(About::Key), text));
     }
     if table.row_security {
         remarks.push(Remark {
             fatal: false,
+            about: None,
             text: format!(
                 "policies of row security hide rows of {name}: a missing row is not taken as \
                  deleted"
@@ -73,11 +76,12 @@ async fn capture_remark(
     let rights = capture::rights(&mut connection, schema).await;
     let (exists, usable) = rights.map_err(|error| side.failed(error))?;
     if exists && !usable {
-        return Ok(Some(fatal(format!(
+        let text = format!(
             "no right to use the tables in schema {schema}: grant them as the capture's page says"
-        ))));
+        );
+        return Ok(Some(fatal(None, text)));
     }
-    Ok(Some(fatal(fault)))
+    Ok(Some(fatal(None, fault)))
 }
 
 /// Tries the filter on no row: what the server says of it is for the person who wrote it.
@@ -100,7 +104,10 @@ async fn filter_remark(
     match tried {
         Ok(_) => Ok(None),
         Err(error) => match database(&error) {
-            Some(told) => Ok(Some(fatal(format!("the filter can't be used: {}", told.message())))),
+            Some(told) => {
+                let text = format!("the filter can't be used: {}", told.message());
+                Ok(Some(fatal(Some(About::Filter), text)))
+            }
             None => Err(side.failed(error)),
         },
     }

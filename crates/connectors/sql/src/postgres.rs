@@ -17,6 +17,7 @@ use duet_ports::connector::{
     Answers, Batch, Collection, Connector, ConnectorError, Description, Detector, Limits, Page,
     Position, Record, Search,
 };
+use duet_ports::connector::{NO_COLLECTION, NO_KEY};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection};
 use std::collections::HashMap;
@@ -205,7 +206,7 @@ impl Postgres {
             table::load(connection, &collection.name, &collection.key).await.map_err(fail)?;
         let table = table.ok_or_else(|| {
             let text = format!("there is no table {}", collection.name);
-            self.refuse(FailureClass::Permission, "42P01", text)
+            self.refuse(FailureClass::Permission, NO_COLLECTION, text)
         })?;
         self.check_key(collection, &table)?;
         let schema = &self.settings().schema;
@@ -219,10 +220,13 @@ impl Postgres {
                 "table {} has no primary key: name its key columns with `key`",
                 collection.name
             );
-            return Err(self.refuse(FailureClass::Permission, "no_key", text));
+            return Err(self.refuse(FailureClass::Permission, NO_KEY, text));
         }
         let missing = collection.key.iter().find(|name| table.column(name).is_none());
-        missing.map_or(Ok(()), |name| Err(self.no_column(table, name.as_str())))
+        missing.map_or(Ok(()), |name| {
+            let text = format!("table {} has no column {name}, which its key names", table.name);
+            Err(self.refuse(FailureClass::Permission, NO_KEY, text))
+        })
     }
 
     pub(crate) fn no_column(&self, table: &Table, name: &str) -> ConnectorError {

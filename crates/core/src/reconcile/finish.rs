@@ -24,7 +24,7 @@ impl Case<'_> {
         }
         if self.may_decide() {
             for side in Side::BOTH {
-                plans.extend(self.plan_read(side));
+                plans.extend(self.plan_read(side, judged));
             }
         }
         self.take_plans(&plans);

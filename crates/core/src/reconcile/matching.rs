@@ -264,6 +264,9 @@ impl Case<'_> {
         if self.now.link.memory.left_alone.is_some() {
             return self.unmatched("H4", "left alone, as a person decided");
         }
+        if self.now.link.memory.revived {
+            return self.bring_back(side);
+        }
         if self.now.link.memory.claimed.is_empty() {
             return self.blank_key(side);
         }
@@ -284,6 +287,19 @@ impl Case<'_> {
                 self.unmatched("M7", "no match key: not linked")
             }
         }
+    }
+
+    /// R50: no partner came back with it, so one is made, whatever is done with other lone records.
+    fn bring_back(&mut self, side: Side) -> bool {
+        let other = side.other();
+        let searchable = !self.search_keys(other).is_empty();
+        if searchable && self.found.get(other).is_none() && self.write(other).is_none() {
+            self.now.link.phase = Phase::Matching;
+            self.search(other, "R50", "came back: the other side is searched for its partner");
+        } else {
+            self.create(other, "R50", "came back: made again on the other side");
+        }
+        false
     }
 
     fn unmatched(&mut self, row: &str, rule: &str) -> bool {

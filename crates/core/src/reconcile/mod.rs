@@ -39,7 +39,7 @@ mod strategy;
 mod union;
 
 pub use need::{Needs, markers, needs};
-pub use rekey::{is_followed, waits_for_key_change};
+pub use rekey::{is_followed, made, waits_for_key_change};
 pub use union::join;
 
 use crate::facts::{Event, Facts};

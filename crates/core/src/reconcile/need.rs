@@ -103,7 +103,11 @@ struct Gathered {
 impl Gathered {
     fn event(&mut self, facts: &Facts, spec: &FlowSpec, event: &Event) {
         match event {
-            Event::Seen { side, record: _, observation } => {
+            Event::Seen { side, record, observation } => {
+                // Led here by its marker: another link may have had that id.
+                if facts.link.record.get(*side).is_none() {
+                    self.holders.insert((*side, record.clone()));
+                }
                 self.observation(spec, *side, observation);
             }
             Event::Received(receipt) => self.receipt(facts, spec, receipt),

@@ -150,8 +150,11 @@ impl Case<'_> {
     }
 
     /// The read or search that was asked for, unless one is on its way.
-    pub(super) fn plan_read(&mut self, side: Side) -> Option<Intent> {
-        let due = (*self.reads.get(side))?;
+    pub(super) fn plan_read(&mut self, side: Side, judged: bool) -> Option<Intent> {
+        let Some(due) = *self.reads.get(side) else {
+            self.let_go(side, judged);
+            return None;
+        };
         if let Some(open) = self.now.intents.get(side).read.clone() {
             if !self.given_up_before(&open) {
                 self.let_finish(&open, due);
@@ -169,6 +172,19 @@ impl Case<'_> {
         read.due_at = Some(due.max(self.now.as_of));
         read.why = format!("{} {}", self.row, self.rule);
         Some(read)
+    }
+
+    /// A read that was parked is over when the side was seen otherwise and nothing is asked any more:
+    /// nobody has to mend what is known by now.
+    fn let_go(&mut self, side: Side, judged: bool) {
+        let seen = self.now.seen.get(side) != self.before.seen.get(side);
+        let Some(open) = self.now.intents.get(side).read.clone() else { return };
+        let before = self.before.intents.get(side).read.as_ref();
+        let parked =
+            before.is_some_and(|one| one.id == open.id) && open.state == IntentState::Parked;
+        if judged && seen && parked {
+            self.settle(&open, IntentState::Superseded, None);
+        }
     }
 
     /// Whether an open read had come to nothing before: it counts as planned, and is asked anew

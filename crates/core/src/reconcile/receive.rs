@@ -73,14 +73,18 @@ impl Case<'_> {
             self.deleted_more_than_decided(intent, after);
         }
         self.confirm(intent, Some(record));
+        self.made_under(intent, after);
         self.after_write(intent, receipt.at, after);
     }
 
-    /// Another link that holds this record and knows nothing of the other side.
+    /// Another link that holds this record, is alive and knows nothing of the other side.
     pub(super) fn half_holder(&self, side: Side, record: &RecordId) -> Option<Holder> {
         let ours = self.now.link.id;
         let held = self.now.holders.iter().find(|holder| {
-            holder.side == side && holder.record == *record && holder.link != ours && !holder.whole
+            holder.side == side
+                && holder.record == *record
+                && holder.link != ours
+                && !holder.is_settled()
         });
         held.cloned()
     }

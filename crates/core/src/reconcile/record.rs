@@ -194,6 +194,7 @@ impl Case<'_> {
             self.now.link.phase = Phase::Linked;
             self.now.link.memory.may_return = false;
             self.now.link.memory.create = false;
+            self.now.link.memory.revived = false;
             for side in Side::BOTH {
                 self.effects.push(Effect::WakeChildren(side));
             }

@@ -30,6 +30,8 @@ impl Case<'_> {
         if marked {
             let record = self.record(side).cloned();
             self.confirm(&open, record.as_ref());
+            let seen = self.seen_of(side).cloned();
+            self.made_under(&open, seen.as_ref());
             *self.readback.get_mut(side) = true;
         }
     }
@@ -136,6 +138,7 @@ impl Case<'_> {
             }
             [one, ..] => {
                 self.repoint(open.side, one.record.clone());
+                self.made_under(open, Some(&one.observation));
                 self.join_seen(open.side, &one.observation);
                 *self.found.get_mut(open.side) = None;
                 Some(Fate::Landed)

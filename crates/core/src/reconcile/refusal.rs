@@ -169,6 +169,7 @@ impl Case<'_> {
         };
         if self.is_ours(intent, found) {
             self.confirm(intent, Some(&found.record));
+            self.made_under(intent, Some(&found.observation));
             self.join_seen(intent.side, &found.observation);
             return;
         }

@@ -1,11 +1,13 @@
-//! A record's key changes on its own side: the link follows, and whoever held the new id gives it up
-//! (the row *KeyChanged* of correctness.md). Identity is what the notice says, never what an id was.
+//! A record's key changes on its own side, or a record is made under a key that another one had: the
+//! link follows, and whoever held the id gives it up (the row *KeyChanged* of correctness.md).
+//! Identity is what the notice says, or our own create, never what an id was.
 //!
 //! Not here: which links a notice is about (the pipeline's `rekey` finds and locks them).
 
 use super::case::Case;
-use crate::id::RecordId;
-use crate::intent::IntentState;
+use crate::facts::{Event, Facts};
+use crate::id::{IntentId, RecordId};
+use crate::intent::{Found, Intent, IntentState, Op, Outcome, Receipt};
 use crate::link::{Alias, Displaced, Link, Phase};
 use crate::observation::{Deletion, Observation, Presence};
 use crate::side::Side;
@@ -31,7 +33,57 @@ pub fn waits_for_key_change(link: &Link, side: Side, old: &RecordId) -> bool {
     link.record.get(side).is_none() && displaced.is_some_and(|lost| lost.record == *old)
 }
 
+/// The record that an event shows to be made by a create of this link, which has none there yet. An
+/// insert takes a free id: whoever held it before, that record is gone, or has another id.
+#[must_use]
+pub fn made<'a>(facts: &Facts, event: &'a Event) -> Option<(Side, &'a RecordId)> {
+    let (side, record) = match event {
+        Event::Seen { side, record, observation } => {
+            let marker = observation.marker?;
+            is_create_of(facts, *side, marker).then_some((*side, record))
+        }
+        Event::Received(receipt) => made_by_answer(facts, receipt),
+        Event::KeyChanged { .. } | Event::KeyTaken { .. } | Event::Overdue(_) | Event::Due => None,
+    }?;
+    facts.link.record.get(side).is_none().then_some((side, record))
+}
+
+fn made_by_answer<'a>(facts: &Facts, receipt: &'a Receipt) -> Option<(Side, &'a RecordId)> {
+    let open = |side: Side| facts.intents.get(side).write.as_ref();
+    let side = Side::BOTH.into_iter().find(|side| {
+        let asked = facts.intents.get(*side);
+        [&asked.write, &asked.read].into_iter().flatten().any(|one| one.id == receipt.intent)
+    })?;
+    let create = open(side).filter(|create| create.op == Op::Create)?;
+    let ours = |found: &Found| {
+        found.observation.marker == Some(create.id) || found.observation.key == Some(facts.link.id)
+    };
+    let record = match &receipt.outcome {
+        Outcome::Landed { record, after: _ } => Some(record),
+        Outcome::Refused { failure: _, observed } => {
+            observed.as_deref().filter(|found| ours(found)).map(|found| &found.record)
+        }
+        Outcome::Found(found) => found.iter().find(|one| ours(one)).map(|one| &one.record),
+        Outcome::Read(_) | Outcome::Unknown(_) | Outcome::NotSent(_) => None,
+    };
+    record.map(|record| (side, record))
+}
+
+fn is_create_of(facts: &Facts, side: Side, marker: IntentId) -> bool {
+    let open = facts.intents.get(side).write.as_ref().filter(|open| open.id == marker);
+    open.or(facts.marked.get(&marker)).is_some_and(|one| one.side == side && one.op == Op::Create)
+}
+
 impl Case<'_> {
+    /// A create landed: what is told of its record's id from before was another record's.
+    pub(super) fn made_under(&mut self, create: &Intent, seen: Option<&Observation>) {
+        let order = seen.and_then(|seen| seen.version.as_ref()?.order);
+        if create.op == Op::Create {
+            let keyed_at = self.now.link.memory.keyed_at.get_mut(create.side);
+            *keyed_at = order.max(*keyed_at);
+        }
+    }
+
     /// A record's key changed on its own side: the link stays, the old id becomes an alias.
     pub(super) fn key_changed(
         &mut self,

@@ -83,7 +83,8 @@ impl Case<'_> {
         }
     }
 
-    /// R50: one side came back, so the other one is brought back too.
+    /// R50: one side came back, so the other one is brought back too. Where nothing can be undeleted
+    /// its partner is looked for first: whoever made this record again may have made that one, too.
     fn revive(&mut self, side: Side) -> bool {
         if self.may_undelete(side) {
             self.draft(side, Op::Undelete, "R50");
@@ -95,10 +96,8 @@ impl Case<'_> {
         }
         *self.now.seen.get_mut(side) = None;
         self.now.agreed = Agreed::None;
-        self.now.link.memory.create = true;
-        self.claim_keys();
-        self.create(side, "R50", "came back: made again on the other side");
-        false
+        self.now.link.memory.revived = true;
+        true
     }
 
     pub(super) fn may_undelete(&self, side: Side) -> bool {

@@ -574,6 +574,28 @@ fn a_parked_read_is_asked_anew_when_something_happens() {
 }
 
 #[test]
+fn a_parked_read_is_over_when_its_record_is_seen() {
+    let mut world = linked(customers());
+    world.sides.pass(1);
+    let record = RecordId::from("A1");
+    let gap = Box::new(Observation { read_at: world.sides.now(), ..Observation::default() });
+    world.decide(link_id(1), &[Event::Seen { side: Left, record, observation: gap }]);
+    let asked = world.send(link_id(1), Left, false).expect("a gap is read");
+    let refusal = failure(FailureClass::Validation);
+    receive(&mut world, &asked, Outcome::Refused { failure: refusal, observed: None });
+    assert_eq!(read(&world, Left).map(|one| one.state), Some(IntentState::Parked));
+    world.see(9, Right, "C1");
+    let kept = read(&world, Left).expect("the other side tells nothing of it");
+    assert!(kept.state.is_replaceable(), "{:?}", kept.state);
+    world.sides.pass(1);
+    world.sides.edit(Left, "A1", &[("name", text("Mended"))]);
+    world.see(9, Left, "A1");
+    assert_eq!(read(&world, Left), None, "it is known by now");
+    world.settle();
+    assert_eq!(world.sides.value(Right, "C1", "name"), Some(&text("Mended")));
+}
+
+#[test]
 fn a_discarded_read_waits_until_something_happens() {
     let mut world = read_refused();
     let slot = &mut world.links.get_mut(&link_id(1)).expect("the link").intents.right.read;

@@ -12,8 +12,9 @@ use duet_core::intent::{IntentState, Op, Outcome, Receipt};
 use duet_core::link::{Alias, Phase};
 use duet_core::observation::{Absence, Deletion, Observation, Presence};
 use duet_core::retry::FailureClass;
+use duet_core::side::Both;
 use duet_core::side::Side::{Left, Right};
-use duet_core::spec::{DeleteConflict, DeletePolicy, LeaveFilter};
+use duet_core::spec::{DeleteConflict, DeletePolicy, LeaveFilter, OnNone};
 use duet_core::value::Value;
 use duet_core::verdict::Effect;
 
@@ -208,6 +209,55 @@ fn a_person_s_unlinking_stays() {
     world.see(9, Right, "C1");
     world.settle();
     assert_eq!(world.sides.value(Left, "A1", "name"), Some(&text("Acme")));
+}
+
+/// Both records are gone, and the right one comes back under its id.
+fn came_back(world: &mut World) {
+    world.sides.delete(Left, "A1");
+    world.see(9, Left, "A1");
+    world.settle();
+    assert_eq!(world.link(1).link.phase, Phase::Tombstoned);
+    let columns = [("key", text("K1")), ("name", text("Again")), ("phone", text("2"))];
+    world.sides.edit(Right, "C1", &columns);
+    world.sides.become_(Right, "C1", Presence::Present);
+}
+
+#[test]
+fn r50_what_came_back_alone_is_made_again_on_the_other_side() {
+    for on_none in [OnNone::Skip, OnNone::Flag, OnNone::Create] {
+        let mut world = propagating();
+        world.spec.policy.on_none = Both::build(|_| on_none);
+        came_back(&mut world);
+        let verdict = world.see(9, Right, "C1");
+        assert_eq!(verdict.row.as_str(), "R50");
+        world.settle();
+        let link = &world.link(1).link;
+        assert_eq!((link.phase, link.memory.revived), (Phase::Linked, false), "{on_none:?}");
+        let left = link.record.left.clone().expect("it is made");
+        assert_eq!(world.sides.value(Left, left.as_str(), "name"), Some(&text("Again")));
+    }
+}
+
+#[test]
+fn r50_what_came_back_on_both_sides_under_new_ids_is_one_pair() {
+    let mut world = propagating();
+    came_back(&mut world);
+    let columns = [("key", text("K1")), ("name", text("Again")), ("phone", text("2"))];
+    world.sides.edit(Left, "A2", &columns);
+    world.see(9, Right, "C1");
+    world.settle();
+    let record = &world.link(1).link.record;
+    assert_eq!(
+        (record.left.as_ref(), record.right.as_ref()),
+        (Some(&"A2".into()), Some(&"C1".into()))
+    );
+    let there = world
+        .sides
+        .rows
+        .left
+        .keys()
+        .filter(|id| world.sides.value(Left, id.as_str(), "name") == Some(&text("Again")));
+    assert_eq!(there.count(), 1, "nothing is made");
 }
 
 #[test]

@@ -3,10 +3,13 @@
 use super::protocol::{linked, write};
 use super::stories::customers;
 use super::support::{World, link_id};
-use duet_core::conflict::{Choice, CloseReason, ConflictKind, ConflictState, Decider};
+use duet_core::conflict::{
+    Choice, CloseReason, ConflictKind, ConflictState, Decider, Resolution, Standing, Weighed,
+};
 use duet_core::facts::Event;
 use duet_core::side::Side::{Left, Right};
 use duet_core::spec::DeletePolicy;
+use duet_core::stamp::Stamp;
 use duet_core::value::Value;
 
 fn text(text: &str) -> Value {
@@ -188,6 +191,42 @@ fn h11_a_decision_repeated_changes_nothing() {
     world.settle();
     assert_eq!(world.writes.len(), writes);
     assert!(world.link(1).conflicts.is_empty());
+}
+
+fn decided(by: &str, choice: Choice, seen: &str) -> Resolution {
+    let (by, seen) = (by.to_owned(), seen.to_owned());
+    Resolution { choice, seen, by, note: None, at: Stamp(7), earlier: Vec::new() }
+}
+
+/// Two people looked at revision 1; ann's decision made it 2. Every state, every second choice,
+/// every revision that bob may name, with and without naming what ann decided.
+#[test]
+fn h11_of_two_persons_the_first_wins() {
+    let ann = decided("ann", Choice::TakeLeft, "now");
+    let weigh = |state, rev: i64, bob: &Resolution| {
+        Standing { state, rev: 2, seen: "now", made: Some(&ann) }.weigh(rev, bob)
+    };
+    let choices = [Choice::TakeLeft, Choice::TakeRight, Choice::TakeValue(text("L"))];
+    for (choice, rev, seen, names) in choices.into_iter().flat_map(|choice| {
+        let looks = [(1, "now"), (2, "now"), (2, "then")].into_iter();
+        let looks = looks.flat_map(|(rev, seen)| [(rev, seen, false), (rev, seen, true)]);
+        looks.map(move |(rev, seen, names)| (choice.clone(), rev, seen, names))
+    }) {
+        let mut bob = decided("bob", choice, seen);
+        bob.earlier.extend(names.then(|| ann.clone()));
+        let same = bob.choice == ann.choice && seen == "now";
+        let fresh = if rev == 2 && seen == "now" { Weighed::New } else { Weighed::Stale };
+        let stands = if same { Weighed::Again } else { Weighed::Stale };
+        for state in [ConflictState::Open, ConflictState::Snoozed] {
+            assert_eq!(weigh(state, rev, &bob), fresh, "a suggestion binds nobody");
+        }
+        let waits = if names && !same { fresh } else { stands };
+        assert_eq!(weigh(ConflictState::Decided, rev, &bob), waits, "{bob:?} at {rev}");
+        assert_eq!(weigh(ConflictState::Applied, rev, &bob), stands, "{bob:?} at {rev}");
+        assert_eq!(weigh(ConflictState::Closed, rev, &bob), Weighed::Over);
+        let rule = Standing { state: ConflictState::Applied, rev: 2, seen: "now", made: None };
+        assert_eq!(rule.weigh(rev, &bob), Weighed::Over, "a rule is at it");
+    }
 }
 
 #[test]

@@ -223,7 +223,8 @@ fn decide_conflict(then: &Then, facts: &mut Facts) {
     open.state = ConflictState::Decided;
     let seen = if then.unseen { "of yesterday".to_owned() } else { open.seen.clone() };
     let by = "ada".to_owned();
-    open.resolution = Some(Resolution { choice, seen, by, note: None, at: at(0) });
+    open.resolution =
+        Some(Resolution { choice, seen, by, note: None, at: at(0), earlier: Vec::new() });
 }
 
 fn rekey(then: &Then, place: usize, facts: &Facts, side: Side) -> Option<Event> {

@@ -3,7 +3,7 @@
 use crate::{column, flow, get, number, put, values};
 use duet_core::mapping::{MapFailure, native, same, same_trunk, spread};
 use duet_core::side::{Both, Side};
-use duet_core::spec::{Canon, ColumnSpec, FlowSpec, Mapping};
+use duet_core::spec::{Canon, ColumnSpec, FlowSpec, Mapping, Transform};
 use duet_core::stamp::Stamp;
 use duet_core::value::{Value, ValueType};
 use std::collections::BTreeSet;
@@ -42,6 +42,55 @@ fn whole_numbers_and_decimals_meet() {
     assert_eq!(get(&flow, Side::Left, &number("10")), Some(Value::Integer(10)));
     assert_eq!(get(&flow, Side::Left, &number("10.5")), None);
     assert_eq!(put(&flow, Side::Left, &Value::Integer(10)), Some(number("10")));
+}
+
+/// The sides that can't hold a value, and why.
+fn unfit(flow: &FlowSpec, value: &Value) -> Vec<(Side, String)> {
+    let unfit = duet_core::mapping::unfit(flow, &flow.fields[0], value);
+    unfit.into_iter().map(|(side, why)| (side, why.to_string())).collect()
+}
+
+#[test]
+fn a_typed_value_must_fit_both_sides() {
+    let text = |most| ColumnSpec { max_length: Some(most), ..column(ValueType::Text) };
+    let flow = plain(text(5), text(3));
+    let sides = |value: &str| -> Vec<Side> {
+        unfit(&flow, &Value::text(value)).into_iter().map(|(side, _)| side).collect()
+    };
+    assert_eq!(sides("abc"), []);
+    assert_eq!(sides("abcd"), [Side::Right]);
+    assert_eq!(sides("abcdef"), Side::BOTH);
+    let [(_, why)] = unfit(&flow, &Value::text("secr")).try_into().expect("one side");
+    assert!(why.contains("column a0") && why.contains("holds 3") && !why.contains("secr"), "{why}");
+    let picked = |items: &[&str]| ColumnSpec {
+        allowed: Some(items.iter().map(|item| (*item).to_owned()).collect()),
+        ..column(ValueType::Text)
+    };
+    let flow = plain(picked(&["New", "Old"]), picked(&["New"]));
+    assert!(unfit(&flow, &Value::text("New")).is_empty());
+    assert_eq!(unfit(&flow, &Value::text("Old"))[0].0, Side::Right);
+    let small = ColumnSpec { range: Some((0, 9)), ..column(ValueType::Integer) };
+    let flow = plain(small, ColumnSpec { nullable: false, ..column(ValueType::Integer) });
+    assert!(unfit(&flow, &Value::Integer(9)).is_empty());
+    assert_eq!(unfit(&flow, &Value::Integer(10))[0].0, Side::Left);
+    assert_eq!(unfit(&flow, &Value::Null)[0].0, Side::Right, "it needs a value");
+}
+
+#[test]
+fn a_typed_value_must_stand_for_the_same_on_both_sides() {
+    let trims = |trim| {
+        let mut spec = column(ValueType::Text);
+        spec.canon.trim = trim;
+        spec
+    };
+    let flow = plain(trims(true), trims(false));
+    assert!(unfit(&flow, &Value::text(" a ")).is_empty(), "what doesn't count is left out");
+    let pairs = vec![(Value::text("A"), Value::text("a"))];
+    let map = values(ValueType::Text, vec![Transform::Map(pairs)]);
+    let flow = self::flow(vec![trims(false)], vec![trims(false)], map);
+    assert!(unfit(&flow, &Value::text("a")).is_empty());
+    let [(side, _)] = unfit(&flow, &Value::text("b")).try_into().expect("one side");
+    assert_eq!(side, Side::Left, "no entry leads there");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod positions;
 mod protocol;
 mod recovery;
 mod rekeying;
+mod reusing;
 mod rig;
 mod sharing;
 mod strangers;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use duet_core::facts::Event;
+use duet_core::intent::{IntentState, Op};
 use duet_core::observation::{Observation, Presence, Version};
 use duet_core::side::Side;
 use duet_core::value::Value;
@@ -9,7 +11,8 @@ use duet_pipeline::{dead, reconcile};
 use duet_ports::clock::Clock;
 use duet_ports::envelope::{Body, ChangeV1, Envelope, Numbered, WhatV1};
 use duet_ports::hub::{Consumer, Outgoing, Published, Queue};
-use duet_ports::store::{Store, Unit};
+use duet_ports::inspect::{Inspect, LetterChange, LetterState};
+use duet_ports::store::{DeadLetter, Store, Unit};
 use duet_testkit::memory_side::columns;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -72,9 +75,10 @@ async fn a_change_that_cannot_be_stored_becomes_a_dead_letter_among_its_neighbou
     let step = reconcile::step(&rig.context, changes.as_mut(), PATIENCE).await.expect("it is up");
     assert_eq!((step.decided, step.dead), (8, 1));
     assert_eq!(rig.links().await.len(), 8);
-    let dead = rig.dead().await;
-    assert_eq!(dead.len(), 1);
-    assert!(!dead[0].contains("a\0b"), "a reason holds no values: {dead:?}");
+    let [letter] = rig.letters().await.try_into().expect("one letter");
+    assert!(letter.reason.contains("column name"), "{letter:?}");
+    assert!(!letter.reason.contains("a\0b"), "a reason holds no values: {letter:?}");
+    assert_eq!((letter.side, letter.record), (Some(Side::Left), Some("r4".into())));
     assert_eq!(settled(&rig).await, [1], "the message is settled as a whole");
     assert_eq!(rig.counts().await.dead_letters, 1);
 }
@@ -105,6 +109,89 @@ async fn what_cannot_be_decoded_becomes_a_dead_letter_and_the_rest_goes_on() {
     assert!(dead.iter().any(|reason| reason.contains("no flow named strangers")), "{dead:?}");
     assert!(dead.iter().any(|reason| reason.contains("version 99")), "{dead:?}");
     assert!(!dead.iter().any(|reason| reason.contains("secret")), "{dead:?}");
+}
+
+/// A record on both sides whose name on the left was spoilt afterwards.
+async fn spoilt(rig: &Rig, hands: &mut Hands) {
+    rig.left().put(THINGS, "a", columns(&[("code", "1"), ("name", "Ann"), ("city", "Oslo")]));
+    hands.work().await;
+    assert!(rig.agree("1", "Ann"));
+    rig.pass(5);
+    rig.left().put(THINGS, "a", columns(&[("name", "a\0b")]));
+    hands.work().await;
+    let [letter] = rig.letters().await.try_into().expect("one letter");
+    assert_eq!((letter.record, letter.place.as_str()), (Some("a".into()), "edge"));
+    assert_eq!(rig.counts().await.dead_letters, 1);
+}
+
+#[tokio::test]
+async fn a_record_that_is_mended_and_seen_again_ends_its_dead_letter() {
+    let rig = Rig::usual().await;
+    let mut hands = Hands::of(&rig).await;
+    spoilt(&rig, &mut hands).await;
+    rig.pass(5);
+    rig.left().put(THINGS, "a", columns(&[("name", "a\0c")]));
+    hands.work().await;
+    assert_eq!(rig.letters().await.len(), 1, "the newer one takes its place");
+    rig.pass(5);
+    rig.left().put(THINGS, "a", columns(&[("name", "Bea")]));
+    hands.work().await;
+    assert!(rig.agree("1", "Bea"));
+    assert_eq!((rig.letters().await.len(), rig.counts().await.dead_letters), (0, 0));
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_is_asked_for_reads_its_record_again() {
+    let rig = Rig::usual().await;
+    let mut hands = Hands::of(&rig).await;
+    spoilt(&rig, &mut hands).await;
+    let asked = LetterChange { state: LetterState::Asked, by: None, note: None };
+    let id = rig.letters().await[0].id;
+    rig.store.set_dead_letter(id, &asked, rig.clock.now()).await.expect("it is up");
+    hands.work().await;
+    assert!(rig.letters().await.is_empty(), "it was decided again");
+    let parked = rig.intents(Side::Left, "a", Op::Read).await;
+    let parked =
+        parked.iter().find(|read| read.state == IntentState::Parked).expect("spoilt still");
+    let failure = parked.failure.as_ref().expect("it tells why");
+    assert_eq!(
+        (failure.code.as_str(), &failure.columns[..]),
+        ("TEXT_WITH_NUL", &["name".into()][..])
+    );
+    rig.pass(5);
+    rig.left().put(THINGS, "a", columns(&[("name", "Bea")]));
+    hands.work().await;
+    assert!(rig.agree("1", "Bea"));
+    let open = rig.intents(Side::Left, "a", Op::Read).await.iter().any(|read| read.state.is_open());
+    assert!(!open && rig.letters().await.is_empty(), "nothing is left to be mended");
+}
+
+#[tokio::test]
+async fn a_key_change_that_is_asked_for_is_told_again() {
+    let rig = Rig::usual().await;
+    let mut hands = Hands::of(&rig).await;
+    rig.left().put(THINGS, "a", columns(&[("code", "1"), ("name", "Ann"), ("city", "Oslo")]));
+    hands.work().await;
+    let event =
+        Event::KeyChanged { side: Side::Left, old: "a".into(), new: "b".into(), order: None };
+    let letter = DeadLetter {
+        flow: Some(rig.spec().name.clone()),
+        side: Some(Side::Left),
+        record: Some("a".into()),
+        place: "dead".into(),
+        body: serde_json::to_vec(&event).expect("JSON"),
+        ..DeadLetter::default()
+    };
+    let mut unit = rig.store.begin().await.expect("it is up");
+    unit.settle(&[], &[letter], rig.clock.now()).await.expect("it is taken");
+    unit.commit().await.expect("it is stored");
+    let id = rig.letters().await[0].id;
+    let asked = LetterChange { state: LetterState::Asked, by: None, note: None };
+    rig.store.set_dead_letter(id, &asked, rig.clock.now()).await.expect("it is up");
+    let link = rig.link_of(Side::Left, "a").await;
+    duet_pipeline::replay::step(&rig.context).await.expect("it is up");
+    assert_eq!(rig.link_of(Side::Left, "b").await, link, "the link follows its record");
+    assert!(rig.letters().await.is_empty());
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The write protocol: answers and calls that are lost, refused, late or incomplete. Nothing is
 //! written twice, nothing is made twice, and every call leaves an attempt.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use duet_core::intent::{IntentState, Op};
 use duet_core::retry::FailureClass;
 use duet_core::side::Side;
@@ -69,6 +71,9 @@ async fn an_update_whose_answer_is_lost_is_recognised() {
     let update = rig.intents(Side::Left, "a", Op::Update).await.remove(0);
     assert_eq!(update.state, IntentState::Confirmed);
     assert!(rig.conflicts().await.is_empty());
+    let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    let told = (count(&rig.context.tally.writes.right), count(&rig.context.tally.landed.right));
+    assert_eq!(told, (2, 2), "one that was confirmed by reading landed, too");
 }
 
 #[tokio::test]

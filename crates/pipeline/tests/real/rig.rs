@@ -20,7 +20,9 @@ use duet_pipeline::run::topology;
 use duet_ports::clock::{Clock, System};
 use duet_ports::connector::{Collection, Connector};
 use duet_ports::hub::Hub;
-use duet_ports::inspect::{Accepted, ConflictFilter, FlowCounts, Inspect, LinkDetail};
+use duet_ports::inspect::{
+    Accepted, ConflictFilter, DeadLetterRow, FlowCounts, Inspect, LetterFilter, LinkDetail,
+};
 use duet_ports::store::Store;
 use duet_store::{Postgres, PostgresOptions, SqlStore};
 use duet_testkit::memory_side::{Kind, MemorySide, Promises, ShiftedClock};
@@ -244,8 +246,13 @@ impl Rig {
     }
 
     pub(crate) async fn dead(&self) -> Vec<String> {
-        let letters = self.store.dead_letters(100).await.expect("it is up");
-        letters.into_iter().map(|letter| letter.reason).collect()
+        self.letters().await.into_iter().map(|letter| letter.reason).collect()
+    }
+
+    /// Dead letters that are open, oldest first.
+    pub(crate) async fn letters(&self) -> Vec<DeadLetterRow> {
+        let open = LetterFilter { limit: 100, ..LetterFilter::default() };
+        self.store.dead_letters(&open).await.expect("it is up")
     }
 
     /// A person decides a conflict.
@@ -256,6 +263,7 @@ impl Rig {
             by: "Ann".to_owned(),
             note: None,
             at: self.clock.now(),
+            earlier: Vec::new(),
         };
         let stored = self.store.decide(conflict.id, conflict.rev, &resolution).await;
         stored.expect("it is up")

@@ -1,4 +1,4 @@
-//! Rows of `dead_letters`, without their bodies: those may be large and hold values.
+//! Rows of `dead_letters`. Lists leave the bodies out: those may be large and hold values.
 #![expect(unreachable_pub, reason = "the derive writes public items")]
 
 use sea_orm::entity::prelude::*;
@@ -13,6 +13,13 @@ pub struct Model {
     pub place: String,
     pub reason: String,
     pub body: Vec<u8>,
+    pub side: Option<String>,
+    pub record: Option<String>,
+    pub read_at: Option<i64>,
+    pub state: String,
+    pub handled_by: Option<String>,
+    pub note: Option<String>,
+    pub closed_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -7,7 +7,7 @@ use crate::stored::checked;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::Position;
 use duet_ports::envelope::Numbered;
-use duet_ports::store::{DeadLetter, StoreError};
+use duet_ports::store::StoreError;
 
 /// How often a message failed counts until it is settled.
 const MARK: Statement = Statement {
@@ -24,20 +24,6 @@ DELETE FROM poison WHERE message IN (SELECT value FROM json_each($4));
 INSERT INTO settled (source, token, number)
 SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1) WHERE true
 ON CONFLICT DO NOTHING",
-};
-
-const BURY: Statement = Statement {
-    what: "store dead letters",
-    postgres: "
-INSERT INTO dead_letters (at, flow, place, reason, body)
-SELECT $5, flow, place, reason, body
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[])
-    WITH ORDINALITY AS n(flow, place, reason, body, number)
-ORDER BY number",
-    sqlite: "
-INSERT INTO dead_letters (at, flow, place, reason, body)
-SELECT $5, value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3)
-FROM json_each($1) ORDER BY key",
 };
 
 /// A token is outdated once a newer one moved the position or holds the source's lease.
@@ -86,25 +72,6 @@ pub(super) async fn mark(
         .column(numbers.iter().map(|one| one.token))
         .column(numbers.iter().map(|one| one.number))
         .list(numbers.iter().map(Numbered::name));
-    session.run(query).await
-}
-
-/// Stores dead letters. Nothing about one may be refused any more: NUL becomes a visible sign.
-pub(super) async fn bury(
-    session: &mut Session<'_>,
-    dead: &[DeadLetter],
-    now: Stamp,
-) -> Result<(), StoreError> {
-    if dead.is_empty() {
-        return Ok(());
-    }
-    let shown = |text: &str| text.replace('\0', "\u{fffd}");
-    let query = Query::new(&BURY)
-        .column(dead.iter().map(|one| one.flow.as_ref().map(|flow| shown(flow.as_str()))))
-        .column(dead.iter().map(|one| shown(&one.place)))
-        .column(dead.iter().map(|one| shown(&one.reason)))
-        .column(dead.iter().map(|one| one.body.as_slice()))
-        .bind(now.0);
     session.run(query).await
 }
 

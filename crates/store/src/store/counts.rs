@@ -5,6 +5,8 @@ use crate::session::Row;
 use crate::statement::{Query, Statement};
 use crate::stored::from_name;
 use duet_core::id::{ConnectionName, FlowName};
+use duet_core::link::Phase;
+use duet_core::side::Both;
 use duet_core::stamp::Stamp;
 use duet_ports::inspect::{ConnectionRow, FlowCounts, SourceRow};
 use duet_ports::store::StoreError;
@@ -12,7 +14,8 @@ use serde::de::DeserializeOwned;
 
 const PHASES: Statement = Statement::same(
     "count links",
-    "SELECT phase, count(*) FROM links WHERE flow = $1 GROUP BY phase ORDER BY phase",
+    "SELECT phase, count(*), max(synced_at), max(synced_left), max(synced_right)
+FROM links WHERE flow = $1 GROUP BY phase ORDER BY phase",
 );
 
 /// A link whose parent isn't on both sides yet has nothing to do before it is; from then on it
@@ -106,6 +109,31 @@ pub(super) const NEXT_INTENT: Statement = Statement::same(
     ),
 );
 
+/// A read planned for later that proves no write's outcome waits for freshness.
+pub(super) const FRESH: Statement = Statement::same(
+    "count what waits for freshness",
+    concat!(
+        "SELECT count(*) FROM intents i
+WHERE i.flow = $1 AND i.op = 'read' AND i.state = 'planned' AND i.failure IS NULL
+    AND i.due_at > i.planned_at",
+        open!(),
+        " AND NOT EXISTS (
+    SELECT 1 FROM intents w WHERE w.link = i.link AND w.side = i.side
+        AND w.op IN ('create', 'update', 'delete', 'undelete') AND w.state IN ('sent', 'unknown'))"
+    ),
+);
+
+pub(super) const WAITING: Statement = Statement::same(
+    "look for the oldest writes",
+    concat!(
+        "SELECT side, min(planned_at) FROM intents
+WHERE flow = $1 AND op IN ('create', 'update', 'delete', 'undelete')
+    AND state IN ('planned', 'sent', 'unknown')",
+        open!(),
+        " GROUP BY side"
+    ),
+);
+
 const CONFLICTS: Statement = Statement::same(
     "count conflicts",
     "SELECT kind, count(*) FROM conflicts
@@ -123,8 +151,10 @@ const AWAITING: Statement = Statement::same(
 WHERE l.flow = $1",
 );
 
-const DEAD: Statement =
-    Statement::same("count dead letters", "SELECT count(*) FROM dead_letters WHERE flow = $1");
+const DEAD: Statement = Statement::same(
+    "count dead letters",
+    "SELECT count(*) FROM dead_letters WHERE flow = $1 AND closed_at IS NULL",
+);
 
 /// A source is known by its position, by marks that wait for one, or by its detector's lease.
 const SOURCES: Statement = Statement::same(
@@ -147,12 +177,20 @@ const CONNECTIONS: Statement = Statement::same(
     "SELECT name, paused_until, reason FROM connections ORDER BY name",
 );
 
+/// Links by phase, when one was last brought into agreement, and each side's newest agreed stamp.
+type Phases = (Vec<(Phase, u64)>, Option<Stamp>, Both<Option<Stamp>>);
+
 impl SqlStore {
     pub(super) async fn count_flow(&self, flow: &FlowName) -> Result<FlowCounts, StoreError> {
         let due = self.one(about(&DUE, flow)).await?;
         let next_intent: Option<i64> = self.one(about(&NEXT_INTENT, flow)).await?.get(0)?;
+        let (phases, synced_at, synced) = self.phases(flow).await?;
         Ok(FlowCounts {
-            phases: named(self.groups(&PHASES, flow).await?)?,
+            phases,
+            synced_at,
+            synced,
+            fresh: self.count(&FRESH, flow).await?,
+            waiting_since: self.waiting_since(flow).await?,
             due: due.get::<i64>(0)?.unsigned_abs(),
             next_due: due.get::<Option<i64>>(1)?.map(Stamp),
             intents: self.groups(&INTENTS, flow).await?,
@@ -171,6 +209,28 @@ impl SqlStore {
     ) -> Result<bool, StoreError> {
         self.ready().await?;
         self.one(about(&UNDER_WAY, flow).bind(until.0)).await?.get(0)
+    }
+
+    async fn phases(&self, flow: &FlowName) -> Result<Phases, StoreError> {
+        let rows = self.all(about(&PHASES, flow)).await?;
+        let (mut counts, mut newest) = (Vec::new(), [None; 3]);
+        for row in &rows {
+            counts.push((row.get(0)?, row.get::<i64>(1)?.unsigned_abs()));
+            for (place, stamp) in newest.iter_mut().enumerate() {
+                *stamp = row.get::<Option<i64>>(place + 2)?.map(Stamp).max(*stamp);
+            }
+        }
+        let [at, left, right] = newest;
+        Ok((named(counts)?, at, Both::new(left, right)))
+    }
+
+    async fn waiting_since(&self, flow: &FlowName) -> Result<Both<Option<Stamp>>, StoreError> {
+        let mut since = Both::default();
+        for row in self.all(about(&WAITING, flow)).await? {
+            let side = from_name("side of an intent", &row.get::<String>(0)?)?;
+            *since.get_mut(side) = row.get::<Option<i64>>(1)?.map(Stamp);
+        }
+        Ok(since)
     }
 
     async fn groups(

@@ -26,7 +26,8 @@ SELECT l.id, l.flow, l.rev, l.phase, l.left_id, l.right_id, l.synced_at, l.synce
     a.form AS agreed_form, CAST(a.data AS text) AS agreed,
     ol.form AS left_form, CAST(ol.data AS text) AS seen_left,
     r.form AS right_form, CAST(r.data AS text) AS seen_right,
-    f.adopted, f.paused, f.deletes_held
+    f.adopted, f.paused, f.deletes_held,
+    EXISTS (SELECT 1 FROM dead_letters WHERE closed_at IS NULL) AS letters
 FROM links l
 LEFT JOIN agreed a ON a.link = l.id
 LEFT JOIN observations ol ON ol.link = l.id AND ol.side = 'left'
@@ -104,6 +105,8 @@ SELECT i.* FROM json_each($2) n CROSS JOIN intents i ON i.id = unhex(n.value)
 pub(super) struct Loaded {
     pub(super) facts: Facts,
     pub(super) stored: StoredLink,
+    /// Whether any dead letter is open.
+    pub(super) letters: bool,
 }
 
 pub(super) async fn load(
@@ -152,7 +155,8 @@ fn link(row: &Row, aliases: Vec<Alias>, now: Stamp) -> Result<Loaded, StoreError
         holders: Vec::new(),
         flow: flow_state(row)?,
     };
-    Ok(Loaded { facts, stored })
+    let letters = row.get("letters")?;
+    Ok(Loaded { facts, stored, letters })
 }
 
 /// A JSON column that may be absent, parsed and as it stands.

@@ -10,7 +10,8 @@ use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_ports::inspect::{
     Accepted, AttemptRow, ConflictFilter, ConnectionRow, DeadLetterRow, ErrorFilter, ErrorRow,
-    FieldErrorFilter, FieldErrorRow, FlowCounts, Inspect, LinkDetail, ProcessRow, SourceRow,
+    FieldErrorFilter, FieldErrorRow, FlowCounts, Inspect, LetterChange, LetterFilter, LinkDetail,
+    ProcessRow, SourceRow,
 };
 use duet_ports::store::StoreError;
 
@@ -137,8 +138,23 @@ impl Inspect for SqlStore {
         self.field_errors_from(prefix).await
     }
 
-    async fn dead_letters(&self, limit: u64) -> Result<Vec<DeadLetterRow>, StoreError> {
+    async fn dead_letters(&self, filter: &LetterFilter) -> Result<Vec<DeadLetterRow>, StoreError> {
         self.ready().await?;
-        self.list_dead_letters(limit).await
+        self.list_dead_letters(filter).await
+    }
+
+    async fn dead_letter(&self, id: i64) -> Result<Option<DeadLetterRow>, StoreError> {
+        self.ready().await?;
+        self.one_dead_letter(id).await
+    }
+
+    async fn set_dead_letter(
+        &self,
+        id: i64,
+        change: &LetterChange,
+        now: Stamp,
+    ) -> Result<Accepted, StoreError> {
+        self.ready().await?;
+        self.change_dead_letter(id, change, now).await
     }
 }

@@ -2,7 +2,7 @@
 
 use super::SqlStore;
 use super::facts::aliases;
-use crate::entity::{attempts, conflicts, dead_letters, intents, links};
+use crate::entity::{attempts, conflicts, intents, links};
 use crate::filters;
 use crate::stored::name_of;
 use duet_core::conflict::Conflict;
@@ -10,10 +10,8 @@ use duet_core::id::{ConflictId, FlowName, IntentId, LinkId, RecordId};
 use duet_core::intent::Intent;
 use duet_core::link::{Link, Phase};
 use duet_core::side::Both;
-use duet_core::stamp::Stamp;
-use duet_ports::inspect::{AttemptRow, ConflictFilter, DeadLetterRow, ErrorFilter, ErrorRow};
+use duet_ports::inspect::{AttemptRow, ConflictFilter, ErrorFilter, ErrorRow};
 use duet_ports::store::StoreError;
-use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -154,30 +152,4 @@ impl SqlStore {
             .map_err(self.list_fault("list attempts"))?;
         rows.into_iter().map(attempts::Model::into_row).collect()
     }
-
-    pub(super) async fn list_dead_letters(
-        &self,
-        limit: u64,
-    ) -> Result<Vec<DeadLetterRow>, StoreError> {
-        use dead_letters::Column;
-        let size = Func::cust("octet_length").arg(Expr::col(Column::Body));
-        let rows: Vec<(i64, i64, Option<String>, String, String, i32)> =
-            dead_letters::Entity::find()
-                .select_only()
-                .columns([Column::Id, Column::At, Column::Flow, Column::Place, Column::Reason])
-                .expr(size)
-                .order_by_desc(Column::Id)
-                .limit(limit)
-                .into_tuple()
-                .all(&self.lists)
-                .await
-                .map_err(self.list_fault("list dead letters"))?;
-        Ok(rows.into_iter().map(dead_letter).collect())
-    }
-}
-
-fn dead_letter(row: (i64, i64, Option<String>, String, String, i32)) -> DeadLetterRow {
-    let (id, at, flow, place, reason, bytes) = row;
-    let flow = flow.map(FlowName::new);
-    DeadLetterRow { id, at: Stamp(at), flow, place, reason, bytes: u64::from(bytes.unsigned_abs()) }
 }

@@ -2,11 +2,10 @@
 //! link's row first, as every writer does, so that no verdict under way can overwrite it.
 
 use super::SqlStore;
-use crate::filters::holding;
 use crate::session::Transaction;
 use crate::statement::{Query, Statement};
-use crate::stored::{from_name, name_of, to_json};
-use duet_core::conflict::{CloseReason, ConflictState, Resolution};
+use crate::stored::{FORM, from_json, from_name, name_of, to_json};
+use duet_core::conflict::{CloseReason, ConflictState, Resolution, Standing, Weighed};
 use duet_core::id::{ConflictId, IntentId};
 use duet_core::intent::IntentState;
 use duet_core::stamp::Stamp;
@@ -26,8 +25,10 @@ const DUE_BY_INTENT: Statement = Statement::same(
 WHERE id = (SELECT link FROM intents WHERE id = $1)",
 );
 
-const CONFLICT: Statement =
-    Statement::same("read a conflict", "SELECT state, rev, seen FROM conflicts WHERE id = $1");
+const CONFLICT: Statement = Statement::same(
+    "read a conflict",
+    "SELECT state, rev, seen, CAST(resolution AS text) AS resolution FROM conflicts WHERE id = $1",
+);
 
 const DECIDE: Statement = Statement {
     what: "store a decision",
@@ -56,14 +57,14 @@ impl SqlStore {
     ) -> Result<Accepted, StoreError> {
         let stored = to_json("resolution", resolution)?;
         let mut transaction = self.hold(&DUE_BY_CONFLICT, id.0, resolution.at).await?;
-        let Some((state, at_rev, seen)) = conflict(&mut transaction, id).await? else {
+        let Some(row) = conflict(&mut transaction, id).await? else {
             return Ok(Accepted::Gone);
         };
-        if !holding().contains(&state) {
-            return Ok(Accepted::Gone);
-        }
-        if at_rev != rev || seen != resolution.seen {
-            return Ok(Accepted::Stale);
+        match row.weigh(rev, resolution)? {
+            Weighed::New => {}
+            Weighed::Again => return Ok(Accepted::Yes),
+            Weighed::Stale => return Ok(Accepted::Stale),
+            Weighed::Over => return Ok(Accepted::Gone),
         }
         let decide = Query::new(&DECIDE).bind(id.0).bind(name_of(ConflictState::Decided));
         transaction.session().run(decide.bind(stored)).await?;
@@ -80,8 +81,8 @@ impl SqlStore {
         let mut transaction = self.hold(&DUE_BY_CONFLICT, id.0, now).await?;
         let closed = name_of(ConflictState::Closed);
         match conflict(&mut transaction, id).await? {
-            Some((state, ..)) if state == closed => return Ok(Accepted::Gone),
-            Some((_, at_rev, _)) if at_rev != rev => return Ok(Accepted::Stale),
+            Some(row) if row.state == closed => return Ok(Accepted::Gone),
+            Some(row) if row.rev != rev => return Ok(Accepted::Stale),
             Some(_) => {}
             None => return Ok(Accepted::Gone),
         }
@@ -143,12 +144,34 @@ fn due_by_hand(state: IntentState, now: Stamp) -> Result<Option<i64>, StoreError
     }
 }
 
+/// What is asked of a conflict before a person changes it.
+struct Standpoint {
+    state: String,
+    rev: i64,
+    seen: String,
+    resolution: Option<String>,
+}
+
+impl Standpoint {
+    fn weigh(&self, rev: i64, decision: &Resolution) -> Result<Weighed, StoreError> {
+        let made = self.resolution.as_deref().map(|text| from_json("resolution", FORM, text));
+        let made: Option<Resolution> = made.transpose()?;
+        let state = from_name("state of a conflict", &self.state)?;
+        let standing = Standing { state, rev: self.rev, seen: &self.seen, made: made.as_ref() };
+        Ok(standing.weigh(rev, decision))
+    }
+}
+
 async fn conflict(
     transaction: &mut Transaction,
     id: ConflictId,
-) -> Result<Option<(String, i64, String)>, StoreError> {
+) -> Result<Option<Standpoint>, StoreError> {
     let row = transaction.session().first(Query::new(&CONFLICT).bind(id.0)).await?;
-    row.map(|row| Ok((row.get("state")?, row.get("rev")?, row.get("seen")?))).transpose()
+    let read = |row: crate::session::Row| {
+        let (state, rev, seen) = (row.get("state")?, row.get("rev")?, row.get("seen")?);
+        Ok(Standpoint { state, rev, seen, resolution: row.get("resolution")? })
+    };
+    row.map(read).transpose()
 }
 
 async fn accept(transaction: Transaction) -> Result<Accepted, StoreError> {

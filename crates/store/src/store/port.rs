@@ -14,6 +14,7 @@ use duet_core::retry::Failure;
 use duet_core::side::Both;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::Position;
+use duet_ports::inspect::DeadLetterRow;
 use duet_ports::store::{Claimed, Lease, Most, Store, StoreError, Unit};
 use std::time::Duration;
 
@@ -164,6 +165,15 @@ impl Store for SqlStore {
 
     async fn is_under_way(&self, flow: &FlowName, until: Stamp) -> Result<bool, StoreError> {
         self.look_under_way(flow, until).await
+    }
+
+    async fn asked_letters(
+        &self,
+        flows: &[FlowName],
+        limit: u64,
+    ) -> Result<Vec<(DeadLetterRow, Vec<u8>)>, StoreError> {
+        self.ready().await?;
+        self.letters_asked_for(flows, limit).await
     }
 
     async fn count_poison(&self, message: &str) -> Result<u32, StoreError> {

@@ -10,8 +10,10 @@ use duet_ports::store::{Address, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// By present id, else by a former one, else by the marker of our own create, seen before its
-/// answer. A marker on a link that already has another record there is a copy that somebody made.
-/// One statement, so that an id that becomes an alias meanwhile is found as one or the other.
+/// answer. A marker on a link that already has another record there is a copy that somebody made. An
+/// id that the create took from a link with a partner, or from one that is over, is the create's:
+/// what that link knows under it is gone. Per record all that are found, the best first. One
+/// statement, so that an id that becomes an alias meanwhile is found as one or the other.
 pub(super) const ROUTE: Statement = Statement {
     what: "route",
     postgres: "
@@ -19,7 +21,7 @@ WITH asked AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
         WITH ORDINALITY AS a(flow, side, record, marker, n)
 )
-SELECT DISTINCT ON (n) n, link, rank FROM (
+SELECT n, link, rank FROM (
     SELECT a.n, l.id AS link, 0 AS rank FROM asked a
         JOIN links l ON l.flow = a.flow AND l.left_id = a.record AND l.phase <> 'joined'
         WHERE a.side = 'left'
@@ -31,20 +33,25 @@ SELECT DISTINCT ON (n) n, link, rank FROM (
     SELECT a.n, s.link, 1 FROM asked a
         JOIN aliases s ON s.flow = a.flow AND s.side = a.side AND s.record = a.record
     UNION ALL
-    SELECT a.n, l.id, 2 FROM asked a
+    SELECT a.n, l.id, CASE WHEN EXISTS (
+            SELECT FROM links h WHERE h.flow = a.flow AND h.phase <> 'joined'
+                AND CASE a.side WHEN 'left' THEN h.left_id ELSE h.right_id END = a.record
+                AND (h.left_id = a.record OR h.right_id = a.record)
+                AND (h.phase IN ('tombstoned', 'unlinked')
+                    OR h.left_id IS NOT NULL AND h.right_id IS NOT NULL)
+        ) THEN -1 ELSE 2 END FROM asked a
         JOIN intents i ON i.id = a.marker AND i.flow = a.flow AND i.side = a.side
             AND i.op = 'create'
         JOIN links l ON l.id = i.link AND l.phase <> 'joined'
             AND CASE a.side WHEN 'left' THEN l.left_id ELSE l.right_id END IS NULL
 ) found ORDER BY n, rank",
-    // Of several rows of a group the others' columns are those of the one with the least rank.
     sqlite: "
 WITH asked AS MATERIALIZED (
     SELECT key + 1 AS n, value ->> 0 AS flow, value ->> 1 AS side, value ->> 2 AS record,
         unhex(value ->> 3) AS marker
     FROM json_each($1)
 )
-SELECT n, link, min(rank) AS rank FROM (
+SELECT n, link, rank FROM (
     SELECT a.n, l.id AS link, 0 AS rank FROM asked a CROSS JOIN links l
         ON l.flow = a.flow AND l.left_id = a.record AND l.phase <> 'joined' AND a.side = 'left'
     UNION ALL
@@ -54,12 +61,20 @@ SELECT n, link, min(rank) AS rank FROM (
     SELECT a.n, s.link, 1 FROM asked a CROSS JOIN aliases s
         ON s.flow = a.flow AND s.side = a.side AND s.record = a.record
     UNION ALL
-    SELECT a.n, l.id, 2 FROM asked a
+    SELECT a.n, l.id, CASE WHEN EXISTS (
+            SELECT 1 FROM links h WHERE a.side = 'left' AND h.flow = a.flow
+                AND h.left_id = a.record AND h.phase <> 'joined'
+                AND (h.phase IN ('tombstoned', 'unlinked') OR h.right_id IS NOT NULL)
+        ) OR EXISTS (
+            SELECT 1 FROM links h WHERE a.side = 'right' AND h.flow = a.flow
+                AND h.right_id = a.record AND h.phase <> 'joined'
+                AND (h.phase IN ('tombstoned', 'unlinked') OR h.left_id IS NOT NULL)
+        ) THEN -1 ELSE 2 END FROM asked a
         CROSS JOIN intents i ON i.id = a.marker AND i.flow = a.flow AND i.side = a.side
             AND i.op = 'create'
         CROSS JOIN links l ON l.id = i.link AND l.phase <> 'joined'
             AND CASE a.side WHEN 'left' THEN l.left_id ELSE l.right_id END IS NULL
-) GROUP BY n ORDER BY n",
+) found ORDER BY n, rank",
 };
 
 const INSERT: Statement = Statement {
@@ -80,8 +95,8 @@ FROM json_each($1) WHERE true ORDER BY key
 ON CONFLICT DO NOTHING",
 };
 
-/// The rank of a link that was found by a marker alone.
-const BY_MARKER: i32 = 2;
+/// The ranks of a link that was found by a marker.
+const BY_MARKER: [i32; 2] = [-1, 2];
 
 /// An insert that finds the record taken is followed by a look at who took it; once is enough
 /// unless that link is rolled back or re-pointed in between.
@@ -104,7 +119,8 @@ pub(super) async fn ensure(
     for round in 0..ROUNDS {
         for (key, link, rank) in route(session, &missing).await? {
             // Of several that carry one marker all but the first are copies: records of their own.
-            if rank < BY_MARKER || marked.insert((link, key.1)) {
+            let is_new = missing.contains_key(&key);
+            if is_new && (!BY_MARKER.contains(&rank) || marked.insert((link, key.1))) {
                 missing.remove(&key);
                 found.insert(key, link);
             }

@@ -1,6 +1,6 @@
 //! A deciding transaction. It knows which links it has locked, and touches no other's rows.
 
-use super::{advance, claim, facts, lock, neighbours, route, save};
+use super::{advance, claim, facts, letters, lock, neighbours, route, save};
 use crate::batch::Known;
 use crate::session::Transaction;
 use crate::statement::{Query, Statement};
@@ -13,7 +13,7 @@ use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_core::value::Value;
 use duet_ports::envelope::Numbered;
-use duet_ports::store::{Address, Attempt, DeadLetter, Decided, StoreError, Unit};
+use duet_ports::store::{Address, Attempt, DeadLetter, Decided, SeenRecord, StoreError, Unit};
 use std::collections::HashMap;
 
 const ATTEMPTS: Statement = Statement {
@@ -37,11 +37,13 @@ pub(super) struct SqlUnit {
     transaction: Transaction,
     /// Links locked here.
     known: HashMap<LinkId, Known>,
+    /// Whether a dead letter is open, as told with the facts; none: nobody asked yet.
+    letters: Option<bool>,
 }
 
 impl SqlUnit {
     pub(super) fn new(transaction: Transaction) -> Self {
-        SqlUnit { transaction, known: HashMap::new() }
+        SqlUnit { transaction, known: HashMap::new(), letters: None }
     }
 
     /// Those of these links that are locked here.
@@ -83,6 +85,7 @@ impl Unit for SqlUnit {
         let loaded = facts::load(&mut self.transaction.session(), &links, markers, now).await?;
         let mut all = Vec::with_capacity(loaded.len());
         for one in loaded {
+            self.letters = Some(one.letters);
             let rev = one.facts.link.rev;
             self.known.insert(one.facts.link.id, Known { rev, stored: Some(one.stored) });
             all.push(one.facts);
@@ -164,7 +167,16 @@ impl Unit for SqlUnit {
             checked("source", &number.source)?;
         }
         advance::mark(&mut self.transaction.session(), numbers).await?;
-        advance::bury(&mut self.transaction.session(), dead, now).await
+        letters::bury(&mut self.transaction.session(), dead, now).await
+    }
+
+    async fn supersede(&mut self, seen: &[SeenRecord<'_>], now: Stamp) -> Result<(), StoreError> {
+        match self.letters {
+            Some(false) => Ok(()),
+            Some(true) | None => {
+                letters::supersede(&mut self.transaction.session(), seen, now).await
+            }
+        }
     }
 
     async fn touch(&mut self, links: &[LinkId], due_at: Stamp) -> Result<(), StoreError> {

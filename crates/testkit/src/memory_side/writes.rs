@@ -69,11 +69,7 @@ impl Writing<'_> {
         }
         let version = state.tables.version(self.now, self.side.shared.promises.grain_us);
         let table = state.tables.make(&self.collection.name);
-        let given = match call.values.get("id") {
-            Some(Value::Text(id)) => Some(RecordId::new(id.clone())),
-            Some(_) | None => None,
-        };
-        let record = given.unwrap_or_else(|| table.fresh(self.side.shared.name.as_str()));
+        let record = given(call).unwrap_or_else(|| table.fresh(self.side.shared.name.as_str()));
         let mut image = call.values.clone();
         image.insert("id".into(), Value::text(record.as_str()));
         if let Some(column) = self.side.key_column() {
@@ -98,6 +94,7 @@ impl Writing<'_> {
                 let (column, value) = call.unique.as_ref()?;
                 table.holding(column, value)
             })
+            .or_else(|| given(call).filter(|id| table.rows.get(id).is_some_and(|row| !row.deleted)))
     }
 
     fn change(&self, state: &mut State, call: &Call) -> Outcome {
@@ -142,6 +139,14 @@ impl Writing<'_> {
     fn found(&self, state: &State, record: &RecordId) -> Found {
         let observation = self.observed(state, record);
         Found { record: record.clone(), rule: None, observation }
+    }
+}
+
+/// The id that a create asks for, where its values hold it (a natural key).
+fn given(call: &Call) -> Option<RecordId> {
+    match call.values.get("id") {
+        Some(Value::Text(id)) => Some(RecordId::new(id.clone())),
+        Some(_) | None => None,
     }
 }
 

@@ -5,7 +5,7 @@ use duet_core::id::{FlowName, LinkId};
 use duet_core::intent::{IntentState, Op};
 use duet_core::link::Phase;
 use duet_core::retry::FailureClass;
-use duet_core::side::Side;
+use duet_core::side::{Both, Side};
 use duet_core::stamp::Stamp;
 use duet_core::verdict::Effect;
 use duet_ports::inspect::{ConflictFilter, ErrorFilter};
@@ -104,6 +104,8 @@ pub async fn a_flow_is_counted(rig: &dyn StoreRig) {
     decide(&*store, links[0], |new| {
         complete(new, "ra");
         new.link.due_at = Some(Stamp(50));
+        new.link.synced_at = Some(Stamp(40));
+        new.link.synced = Both::new(Some(Stamp(30)), Some(Stamp(31)));
         new.effects = vec![plan(&update), stored(&conflict(links[0], "name"))];
     })
     .await
@@ -122,9 +124,41 @@ pub async fn a_flow_is_counted(rig: &dyn StoreRig) {
     assert_eq!(counts.intents, intents);
     assert_eq!(counts.next_intent, Some(Stamp(70)), "those after a failure don't count");
     assert_eq!(counts.conflicts, [(ConflictKind::BothChanged, 1)]);
+    assert_eq!(counts.synced_at, Some(Stamp(40)));
+    assert_eq!(counts.synced, Both::new(Some(Stamp(30)), Some(Stamp(31))));
+    assert_eq!(counts.fresh, 0);
+    let oldest = update.planned_at.min(retry.planned_at);
+    assert_eq!(counts.waiting_since, Both::new(None, Some(oldest)), "reads keep nobody waiting");
     assert!(is_under_way(&*store, 0).await, "one whose outcome is unknown");
     let other = store.counts(&FlowName::from("orders")).await.expect("it answers");
     assert_eq!(other, duet_ports::inspect::FlowCounts::default());
+}
+
+/// A read that is planned for later waits for freshness, unless it is to prove what became of a
+/// write; a write is on its way until it landed or was parked.
+pub async fn what_waits_for_freshness_is_counted(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let links = linked(&*store, &["a", "b", "c", "d"]).await;
+    let later = |link| {
+        let mut read = intent(link, Side::Left, Op::Read);
+        read.due_at = Some(read.planned_at.plus_seconds(2));
+        read
+    };
+    let mut again = later(links[1]);
+    again.failure = Some(failure(FailureClass::Transient));
+    let lost = intent(links[2], Side::Left, Op::Update);
+    let at_once = intent(links[3], Side::Left, Op::Read);
+    effects(&*store, links[0], vec![plan(&later(links[0]))]).await;
+    effects(&*store, links[1], vec![plan(&again)]).await;
+    let unknown = settle(lost.id, IntentState::Unknown);
+    effects(&*store, links[2], vec![plan(&lost), unknown, plan(&later(links[2]))]).await;
+    effects(&*store, links[3], vec![plan(&at_once)]).await;
+    let counts = store.counts(&flow()).await.expect("it answers");
+    assert_eq!(counts.fresh, 1, "the first one");
+    assert_eq!(counts.waiting_since, Both::new(Some(lost.planned_at), None));
+    effects(&*store, links[2], vec![settle(lost.id, IntentState::Parked)]).await;
+    let counts = store.counts(&flow()).await.expect("it answers");
+    assert_eq!(counts.waiting_since, Both::default(), "nobody waits for what is parked");
 }
 
 async fn is_under_way(store: &dyn Store, until: i64) -> bool {

@@ -1,7 +1,9 @@
 //! What a person's changes promise: none is lost, none is applied to something the person didn't
 //! see.
 
-use duet_core::conflict::{CloseReason, Conflict, ConflictState};
+use std::sync::Arc;
+
+use duet_core::conflict::{Choice, CloseReason, Conflict, ConflictState, Resolution};
 use duet_core::intent::{IntentState, Op};
 use duet_core::side::Side;
 use duet_core::verdict::Effect;
@@ -39,7 +41,7 @@ pub async fn a_decision_is_stored(rig: &dyn StoreRig) {
     assert_eq!((facts.link.due_at, facts.conflicts), (Some(NOW), vec![expected]));
 }
 
-/// Of two decisions the first wins; one about other values is refused.
+/// A decision about other values, or from another look, is refused.
 pub async fn a_stale_decision_is_refused(rig: &dyn StoreRig) {
     let store = rig.store().await;
     let seen = open(&*store, "a").await;
@@ -48,11 +50,81 @@ pub async fn a_stale_decision_is_refused(rig: &dyn StoreRig) {
     let choice = resolution(&seen);
     let decide = async |rev, choice| store.decide(seen.id, rev, choice).await.expect("it answers");
     assert_eq!(decide(seen.rev, &blind).await, Accepted::Stale);
+    assert_eq!(decide(seen.rev + 1, &choice).await, Accepted::Stale);
     assert_eq!(decide(seen.rev, &choice).await, Accepted::Yes);
-    assert_eq!(decide(seen.rev, &choice).await, Accepted::Stale);
     let nobody = conflict(seen.link, "name");
     let gone = store.decide(nobody.id, 1, &resolution(&nobody)).await.expect("it answers");
     assert_eq!(gone, Accepted::Gone);
+}
+
+async fn decide(store: &dyn Store, seen: &Conflict, rev: i64, choice: &Resolution) -> Accepted {
+    store.decide(seen.id, rev, choice).await.expect("it answers")
+}
+
+/// Two people look at the same conflict and choose otherwise: the first one wins, whichever revision
+/// the second one names. The very same choice, from anybody, is answered and stores nothing (H11).
+pub async fn of_two_persons_the_first_wins(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let seen = open(&*store, "a").await;
+    let ann = resolution(&seen);
+    let bob = |choice| Resolution { choice, by: "bob".to_owned(), ..resolution(&seen) };
+    let decide = |rev, choice: &Resolution| {
+        let (store, seen, choice) = (Arc::clone(&store), seen.clone(), choice.clone());
+        async move { decide(&*store, &seen, rev, &choice).await }
+    };
+    assert_eq!(decide(seen.rev, &ann).await, Accepted::Yes);
+    let first = stored(&*store, &seen).await;
+    for rev in [seen.rev, first.rev] {
+        for choice in [Choice::TakeRight, Choice::TakeAgreed, Choice::LeaveAlone] {
+            assert_eq!(decide(rev, &bob(choice)).await, Accepted::Stale);
+        }
+        assert_eq!(decide(rev, &bob(ann.choice.clone())).await, Accepted::Yes);
+        assert_eq!(decide(rev, &ann).await, Accepted::Yes);
+        assert_eq!(stored(&*store, &seen).await, first, "ann's decision stands as it is");
+    }
+    let applied = Conflict { state: ConflictState::Applied, rev: first.rev + 1, ..first };
+    effects(&*store, seen.link, vec![Effect::Conflict(Box::new(applied.clone()))]).await;
+    assert_eq!(decide(applied.rev, &bob(Choice::TakeRight)).await, Accepted::Stale);
+    assert_eq!(decide(seen.rev, &ann).await, Accepted::Yes);
+    assert_eq!(stored(&*store, &seen).await, applied);
+}
+
+/// Until it is carried out, a decision gives way to one that names it, at its revision; both are
+/// kept.
+pub async fn a_decision_gives_way_to_one_that_names_it(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let seen = open(&*store, "a").await;
+    let ann = resolution(&seen);
+    let decide = |rev, choice: &Resolution| {
+        let (store, seen, choice) = (Arc::clone(&store), seen.clone(), choice.clone());
+        async move { decide(&*store, &seen, rev, &choice).await }
+    };
+    assert_eq!(decide(seen.rev, &ann).await, Accepted::Yes);
+    let rev = seen.rev + 1;
+    let instead = |earlier: Vec<Resolution>| Resolution {
+        choice: Choice::TakeRight,
+        by: "bob".to_owned(),
+        earlier,
+        ..resolution(&seen)
+    };
+    let other = Resolution { by: "eve".to_owned(), ..ann.clone() };
+    assert_eq!(decide(rev, &instead(vec![other])).await, Accepted::Stale, "not what stands");
+    let bob = instead(vec![ann.clone()]);
+    assert_eq!(decide(seen.rev, &bob).await, Accepted::Stale, "an old look");
+    assert_eq!(decide(rev, &bob).await, Accepted::Yes);
+    let changed = stored(&*store, &seen).await;
+    assert_eq!((changed.rev, &changed.resolution), (rev + 1, &Some(bob.clone())));
+    let back = Resolution { earlier: bob.with_earlier(), ..ann.clone() };
+    assert_eq!(decide(rev, &back).await, Accepted::Stale, "it was changed meanwhile");
+    assert_eq!(decide(rev + 1, &back).await, Accepted::Yes);
+    let history = stored(&*store, &seen).await.resolution.expect("one stands").with_earlier();
+    let by: Vec<&str> = history.iter().map(|made| made.by.as_str()).collect();
+    assert_eq!(by, ["ann", "bob", "ann"]);
+    let applied = stored(&*store, &seen).await;
+    let applied = Conflict { state: ConflictState::Applied, rev: applied.rev + 1, ..applied };
+    effects(&*store, seen.link, vec![Effect::Conflict(Box::new(applied.clone()))]).await;
+    let late = instead(history);
+    assert_eq!(decide(applied.rev, &late).await, Accepted::Stale, "it is being carried out");
 }
 
 /// A decision that comes while a verdict is under way waits for it, and is refused if the verdict

@@ -1,4 +1,4 @@
-//! What leases, positions, settled marks, poison counts and dead letters promise.
+//! What leases, positions, settled marks and poison counts promise.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use duet_core::side::Both;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::Position;
 use duet_ports::envelope::Numbered;
-use duet_ports::store::{DeadLetter, Lease, Store};
+use duet_ports::store::{Lease, Store};
 
 use super::StoreRig;
 use super::sample::{NOW, flow};
@@ -155,10 +155,9 @@ pub async fn a_mark_is_part_of_its_transaction(rig: &dyn StoreRig) {
     let store = rig.store().await;
     let mut unit = store.begin().await.expect("the store is up");
     let number = Numbered { source: SOURCE.to_owned(), token: 1, number: 1 };
-    unit.settle(&[number], &[letter("x", b"x")], NOW).await.expect("it is taken");
+    unit.settle(&[number], &[], NOW).await.expect("it is taken");
     drop(unit);
     assert!(settled(&*store, 1).await.is_empty());
-    assert!(store.dead_letters(9).await.expect("it answers").is_empty());
 }
 
 /// Sources show when they moved and who holds their lease.
@@ -196,28 +195,6 @@ pub async fn poison_is_counted(rig: &dyn StoreRig) {
         mark(&*store, 3, [9]).await;
     }
     assert_eq!(store.count_poison("m2").await.expect("it answers"), 2, "others count on");
-}
-
-fn letter(reason: &str, body: &[u8]) -> DeadLetter {
-    let (flow, place) = (Some(flow()), "reconcile".to_owned());
-    DeadLetter { flow, place, reason: reason.to_owned(), body: body.to_vec() }
-}
-
-/// Dead letters are kept whole, newest first; nothing in them can be refused.
-pub async fn dead_letters_are_kept(rig: &dyn StoreRig) {
-    let store = rig.store().await;
-    let unknown = DeadLetter { flow: None, ..letter("first", b"") };
-    let mut unit = store.begin().await.expect("the store is up");
-    let dead = [unknown, letter("no\0good", &[0, 159, 255])];
-    unit.settle(&[], &dead, NOW).await.expect("they are taken");
-    unit.commit().await.expect("they are stored");
-    let rows = store.dead_letters(9).await.expect("it answers");
-    assert_eq!((rows[0].reason.as_str(), rows[0].bytes), ("no\u{fffd}good", 3));
-    assert_eq!((rows[0].flow.clone(), rows[0].place.as_str()), (Some(flow()), "reconcile"));
-    assert_eq!((rows[1].flow.clone(), rows[1].bytes, rows[1].at), (None, 0, NOW));
-    assert!(rows[0].id > rows[1].id);
-    assert_eq!(store.dead_letters(1).await.expect("it answers").len(), 1);
-    assert_eq!(store.counts(&flow()).await.expect("it answers").dead_letters, 1);
 }
 
 /// A flow is new until told otherwise; facts say what it allows.

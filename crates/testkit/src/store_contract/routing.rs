@@ -128,6 +128,41 @@ pub async fn a_marker_on_two_records_leads_one(rig: &dyn StoreRig) {
     assert_ne!(links[0], links[2]);
 }
 
+/// An id that our create took from a link with a partner, or from one that is over, is the create's;
+/// one that a half link has found meanwhile stays there until both are joined.
+pub async fn a_create_under_a_used_id_leads_to_its_link(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let links = linked(&*store, &["a", "b", "c"]).await;
+    decide(&*store, links[0], |new| super::sample::complete(new, "used"))
+        .await
+        .expect("it is stored");
+    decide(&*store, links[1], |new| {
+        super::sample::complete(new, "over");
+        new.link.record.left = None;
+        new.link.phase = Phase::Tombstoned;
+    })
+    .await
+    .expect("it is stored");
+    let mut unit = store.begin().await.expect("the store is up");
+    let half = unit.ensure(&[address(Side::Right, "half")], &fresh_link, NOW).await;
+    let half = half.expect("a new link")[0];
+    unit.commit().await.expect("it is stored");
+    let create = intent(links[2], Side::Right, Op::Create);
+    effects(&*store, links[2], vec![plan(&create)]).await;
+    for (record, marker, link) in [
+        ("used", Some(create.id), links[2]),
+        ("over", Some(create.id), links[2]),
+        ("half", Some(create.id), half),
+        ("used", None, links[0]),
+        ("used", Some(IntentId(fresh())), links[0]),
+    ] {
+        let asked = Address { marker, ..address(Side::Right, record) };
+        let mut unit = store.begin().await.expect("the store is up");
+        let found = unit.ensure(&[asked], &fresh_link, NOW).await.expect("it finds a link");
+        assert_eq!(found, [link], "{record} {marker:?}");
+    }
+}
+
 /// An id that can't be stored is refused by name, and nothing else happens.
 pub async fn an_id_with_nul_is_refused(rig: &dyn StoreRig) {
     let store = rig.store().await;

@@ -221,6 +221,7 @@ pub fn resolution(conflict: &Conflict) -> Resolution {
         by: "ann".to_owned(),
         note: Some("as agreed on the phone".to_owned()),
         at: NOW,
+        earlier: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use duet_core::id::Column;
 use duet_core::retry::FailureClass;
 use duet_core::spec::PathClass;
 use duet_core::value::ValueType;
-use duet_ports::connector::Connector;
+use duet_ports::connector::{Connector, NO_COLLECTION};
 
 #[tokio::test]
 async fn an_account_is_described_with_its_classes() {
@@ -64,7 +64,11 @@ async fn columns_of_parents_may_be_read() {
 async fn an_object_that_is_not_there_is_told() {
     let org = Org::start().await;
     let error = org.side.describe(&bare("Nothing__c")).await.unwrap_err();
-    assert_eq!(error.failure.class, FailureClass::Gone);
+    assert_eq!(
+        (error.failure.class, error.failure.code.as_str()),
+        (FailureClass::Permission, NO_COLLECTION)
+    );
+    assert!(error.failure.message.contains("Nothing__c"), "{}", error.failure.message);
     let error = org.side.describe(&bare("Account/../x")).await.unwrap_err();
-    assert_eq!(error.failure.code, "OBJECT_NAME");
+    assert_eq!(error.failure.code, NO_COLLECTION);
 }

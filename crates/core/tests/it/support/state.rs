@@ -420,6 +420,7 @@ impl World {
             by: "ada".to_owned(),
             note: None,
             at: at(0),
+            earlier: Vec::new(),
         });
         self.decide(link_id(number), &[Event::Due])
     }
