@@ -93,7 +93,10 @@ pub(crate) fn added(
             Ok(statements)
         }
         DbBackend::Sqlite => {
-            let add = |column| format!("ALTER TABLE {table} ADD COLUMN {}", sqlite_column(column));
+            let add = |column: &Column| {
+                let kind = format!("/* {} */ {}", column.about, sqlite_type(column.kind));
+                format!("ALTER TABLE {table} ADD COLUMN {}", declared(column, &kind))
+            };
             Ok(columns.iter().map(add).collect())
         }
         other => Err(unknown(other)),

@@ -114,9 +114,13 @@ impl Pools {
             .max_lifetime(None)
             .test_before_acquire(false)
             // SQLite ends a transaction by itself where the disk fails it, and the driver, which
-            // doesn't know, would take every later one for a part of it.
-            .before_acquire(|connection, _| {
-                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            // doesn't know, would take every later one for a part of it. What it has been asked to
+            // do is done when it answers.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
             })
             .connect_lazy_with(writing(&file));
         let readers = SqlitePoolOptions::new()
@@ -292,7 +296,7 @@ mod tests {
         session.run(Query::new(fail)).await.expect("it is set");
         drop(writer);
         let error = write(pools, &WRITE).await.expect_err("it can't be written");
-        let StoreError::Unreachable { what: "write", place: Some(place), source } = &error else {
+        let StoreError::Unreachable { place: Some(place), source, .. } = &error else {
             panic!("another error: {error:?}");
         };
         assert_eq!(*place, pools.file.display().to_string());
