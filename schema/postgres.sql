@@ -274,7 +274,7 @@ CREATE TABLE dead_letters (
     -- When the record was read, by its side's time; null: it was not about a look at one.
     read_at bigint,
     -- open, asked, replayed, discarded, superseded.
-    state text NOT NULL,
+    state text,
     -- Who wants it decided again, or gave it up.
     handled_by text,
     -- Why, in the words of that person.

@@ -44,6 +44,13 @@ WHERE d.closed_at IS NULL AND d.flow = s.flow AND d.side = s.side AND d.record =
     AND d.read_at <= s.read_at",
 };
 
+const CHANGE: Statement = Statement::same(
+    "change a dead letter",
+    "UPDATE dead_letters SET state = $2, closed_at = $3, handled_by = coalesce($4, handled_by),
+    note = coalesce($5, note)
+WHERE id = $1 AND closed_at IS NULL RETURNING id",
+);
+
 const STATES: [LetterState; 5] = [
     LetterState::Open,
     LetterState::Asked,
@@ -173,19 +180,14 @@ impl SqlStore {
         now: Stamp,
     ) -> Result<Accepted, StoreError> {
         let closed_at = (!change.state.is_open()).then_some(now.0);
-        let mut update = dead_letters::Entity::update_many()
-            .col_expr(Column::State, Expr::value(name_of(change.state)))
-            .col_expr(Column::ClosedAt, Expr::value(closed_at))
-            .filter(Column::Id.eq(id))
-            .filter(Column::ClosedAt.is_null());
-        for (column, text) in [(Column::HandledBy, &change.by), (Column::Note, &change.note)] {
-            if let Some(text) = text {
-                update = update.col_expr(column, Expr::value(shown(text)));
-            }
-        }
-        let done =
-            update.exec(&self.lists).await.map_err(self.list_fault("change a dead letter"))?;
-        Ok(if done.rows_affected == 1 { Accepted::Yes } else { Accepted::Gone })
+        let change = Query::new(&CHANGE)
+            .bind(id)
+            .bind(name_of(change.state))
+            .bind(closed_at)
+            .bind(change.by.as_deref().map(shown))
+            .bind(change.note.as_deref().map(shown));
+        let changed = self.write(change).await?;
+        Ok(if changed.is_some() { Accepted::Yes } else { Accepted::Gone })
     }
 }
 

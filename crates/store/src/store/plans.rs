@@ -52,8 +52,10 @@ const FREQUENT: [(&Statement, &str); 33] = [
     (&save_field_errors::FORGET, "field_errors_link"),
 ];
 
-/// What may be read from end to end: what a statement was given, and what it made of that.
-const GIVEN: [&str; 13] = [
+/// What may be read from end to end: what a statement was given, what it made of that, and the index
+/// of open dead letters, of which the first is enough.
+const GIVEN: [&str; 14] = [
+    "dead_letters",
     "json_each",
     "n",
     "s",
