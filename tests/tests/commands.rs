@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "commands/alone.rs"]
+mod alone;
 #[path = "commands/answers.rs"]
 mod answers;
 #[path = "commands/keyed.rs"]

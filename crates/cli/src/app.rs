@@ -6,6 +6,7 @@ use crate::env;
 use crate::exit::{Exit, Failure};
 use crate::report;
 use crate::sides::Sides;
+use crate::state;
 use crate::vet;
 use crate::wire;
 use duet_config::{Mistake, Project};
@@ -20,6 +21,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar}
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +38,8 @@ pub(crate) struct App {
     pub(crate) color: bool,
     /// Who is at the keyboard.
     pub(crate) user: Option<String>,
+    /// The project's folder.
+    pub(crate) folder: PathBuf,
     quiet: bool,
 }
 
@@ -53,7 +57,8 @@ impl App {
             return Err(refused(wrong));
         }
         let (format, quiet) = (cli.output, cli.quiet);
-        Ok(App { project, format, color, user: env::user(), quiet })
+        let (user, folder) = (env::user(), cli.dir.clone());
+        Ok(App { project, format, color, user, folder, quiet })
     }
 
     /// The same for these flows alone; for all, if none is named. Others are left to processes that
@@ -76,10 +81,15 @@ impl App {
         Ok(self)
     }
 
-    /// The state database.
+    /// The state database, or the state file where no servers are configured.
     pub(crate) async fn store(&self) -> Result<Arc<dyn Store>, Failure> {
-        let options = PostgresOptions::default();
-        Ok(Arc::new(Postgres::connect(&self.project.state.url, options).await?))
+        match &self.project.servers {
+            None => state::open(&self.folder).await,
+            Some(servers) => {
+                let options = PostgresOptions::default();
+                Ok(Arc::new(Postgres::connect(&servers.state.url, options).await?))
+            }
+        }
     }
 
     /// The desk, on flows as configured: what people see needs no connection to a side.

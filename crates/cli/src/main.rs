@@ -9,6 +9,7 @@ mod output;
 mod report;
 mod sides;
 mod signal;
+mod state;
 mod unfit;
 mod vet;
 mod wire;

@@ -13,7 +13,8 @@ pub(crate) fn project(project: &Project) -> Vec<Mistake> {
     let mut wrong: Vec<Mistake> =
         project.connections.iter().flat_map(|section| settings(project, section)).collect();
     let flows: Vec<FlowSpec> = project.flows.iter().map(|flow| flow.spec.clone()).collect();
-    if let Err(error) = RabbitSettings::parse(&project.hub.url) {
+    let parsed = project.servers.as_ref().map(|servers| RabbitSettings::parse(&servers.hub.url));
+    if let Some(Err(error)) = parsed {
         wrong.push(project.locate_hub(format!("url: {error}")));
     }
     wrong.extend(refuse_shared_writes(&flows).iter().map(|shared| project.locate_shared(shared)));

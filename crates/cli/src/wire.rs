@@ -14,7 +14,7 @@ use duet_core::keyed::{KeyedBy, Rekeyed};
 use duet_core::retry::FailureClass;
 use duet_core::side::{Both, Side};
 use duet_core::spec::FlowSpec;
-use duet_hub::{RabbitHub, RabbitSettings};
+use duet_hub::{Embedded, RabbitHub, RabbitSettings};
 use duet_pipeline::context::{Connection, Context, Options, Tally};
 use duet_pipeline::keyed;
 use duet_pipeline::pause::Pauses;
@@ -67,7 +67,8 @@ pub(crate) async fn context(app: &App) -> Result<Arc<Context>, Failure> {
 }
 
 fn hub(app: &App) -> Result<Arc<dyn Hub>, Failure> {
-    let settings = RabbitSettings::parse(&app.project.hub.url)
+    let Some(servers) = &app.project.servers else { return Ok(Arc::new(Embedded::new())) };
+    let settings = RabbitSettings::parse(&servers.hub.url)
         .map_err(|error| Failure::new(Exit::Config, format!("[hub] url: {error}")))?;
     Ok(Arc::new(RabbitHub::open(settings, Arc::new(System), Arc::new(System))))
 }
@@ -86,8 +87,9 @@ fn hub_failure(error: HubError) -> Failure {
 
 fn options(app: &App) -> Options {
     let defaults = Options::default();
+    let partitions = app.project.servers.as_ref().map(|servers| servers.hub.partitions);
     Options {
-        partitions: app.project.hub.partitions,
+        partitions: partitions.unwrap_or(defaults.partitions),
         process: format!("{}-{}", std::process::id(), System.id()),
         sweep: env::sweep_ms().map_or(defaults.sweep, Duration::from_millis),
         resend_after: env::resend_after_s().map_or(defaults.resend_after, Duration::from_secs),

@@ -117,11 +117,11 @@ codes! {
         "The value belongs to later work: not supported yet.",
         "Take one of those named.";
     HubUnset = "D0303",
-        "`[hub]` isn't set; without it: not supported yet.",
-        "`[hub] url = \"amqp://...\"`.";
+        "`[state]` is set and `[hub]` isn't: processes that share a database meet in a broker.",
+        "Add `[hub] url = \"amqp://...\"`, or leave both out: one process then keeps its state in a file.";
     StateUnset = "D0304",
-        "`[state]` isn't set; without it: not supported yet.",
-        "`[state] url = \"postgres://...\"`.";
+        "`[hub]` is set and `[state]` isn't: processes that meet in a broker share a database.",
+        "Add `[state] url = \"postgres://...\"`, or leave both out: one process then keeps its state in a file.";
 
     UnknownConnection = "D0401",
         "No such connection.",

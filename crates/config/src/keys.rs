@@ -62,14 +62,14 @@ pub const PROJECT: &[Key] = &[
 
 /// `[state]`.
 pub const STATE: &[Key] = &[
-    key("url", "text", "", "`postgres://USER:PASSWORD@HOST:PORT/DATABASE`."),
+    key("url", "text", "", "`postgres://USER:PASSWORD@HOST:PORT/DATABASE`; needs `[hub]`, too."),
     later("retention"),
     later("encryption"),
 ];
 
 /// `[hub]`.
 pub const HUB: &[Key] = &[
-    key("url", "text", "", "`amqp://USER:PASSWORD@HOST:PORT/VHOST`."),
+    key("url", "text", "", "`amqp://USER:PASSWORD@HOST:PORT/VHOST`; needs `[state]`, too."),
     key(
         "partitions",
         "1 to 64",

@@ -25,5 +25,5 @@ pub use field::FieldSpans;
 pub use flow::{FlowDraft, FlowSpans};
 pub use load::{PROJECT_FILE, load, parse};
 pub use mistake::Mistake;
-pub use project::{HubSection, Project, StateSection};
+pub use project::{HubSection, Project, Servers, StateSection};
 pub use source::Source;

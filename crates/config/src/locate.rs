@@ -65,7 +65,8 @@ impl Project {
     /// What is wrong with the hub's address. The sentence must hold no value.
     #[must_use]
     pub fn locate_hub(&self, sentence: String) -> Mistake {
-        Mistake::new(Code::BadSetting, &self.sources[0], self.hub.span.clone(), sentence)
+        let span = self.servers.as_ref().map_or(0..0, |servers| servers.hub.span.clone());
+        Mistake::new(Code::BadSetting, &self.sources[0], span, sentence)
     }
 
     /// What a connector says about one of its settings, named by its path (`auth.login`). The

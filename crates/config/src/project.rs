@@ -24,16 +24,24 @@ use std::ops::Range;
 pub struct Project {
     /// Its name.
     pub name: String,
-    /// The broker.
-    pub hub: HubSection,
-    /// The store.
-    pub state: StateSection,
+    /// Broker and state database, shared by any number of processes. `None`: one process keeps both
+    /// by itself, in memory and in a file.
+    pub servers: Option<Servers>,
     /// The systems, in the order of the file.
     pub connections: Vec<ConnectionSection>,
     /// The flows, in the order of the files.
     pub flows: Vec<FlowDraft>,
     /// The files; the first is `duet.toml`.
     pub sources: Vec<Source>,
+}
+
+/// `[hub]` and `[state]`: both or neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Servers {
+    /// The broker.
+    pub hub: HubSection,
+    /// The state database.
+    pub state: StateSection,
 }
 
 /// `[hub]`.
@@ -69,8 +77,7 @@ impl fmt::Debug for StateSection {
 /// What `duet.toml` says, flows of other files not included.
 pub(crate) struct Root {
     name: Option<String>,
-    hub: Option<HubSection>,
-    state: Option<StateSection>,
+    servers: Option<Servers>,
     connections: Vec<ConnectionSection>,
     defaults: FlowPolicy,
     /// Patterns of flow files, and where they stand.
@@ -113,18 +120,16 @@ pub(crate) fn root(source: &Source, environment: &Environment<'_>) -> Root {
         Declared { connections: named(&section, "connections"), flows: named(&section, "flow") };
     let patterns = patterns(&mut reading, &section);
     let connections = connections(&mut reading, &section);
-    let hub = hub(&mut reading, &section);
-    let state = state(&mut reading, &section);
+    let servers = servers(&mut reading, &section);
     let mistakes = reading.mistakes;
-    Root { name, hub, state, connections, defaults, patterns, flows, declared, mistakes }
+    Root { name, servers, connections, defaults, patterns, flows, declared, mistakes }
 }
 
 impl Root {
     fn empty(mistakes: Vec<Mistake>) -> Root {
         Root {
             name: None,
-            hub: None,
-            state: None,
+            servers: None,
             connections: Vec::new(),
             defaults: FlowPolicy::default(),
             patterns: Vec::new(),
@@ -158,13 +163,12 @@ impl Root {
             self.mistakes.dedup();
             return Err(self.mistakes);
         }
-        let whole = (self.name, self.hub, self.state);
-        let (Some(name), Some(hub), Some(state)) = whole else {
+        let Some(name) = self.name else {
             let sentence = "the project isn't whole".to_owned();
             return Err(vec![Mistake::of_file(Code::MissingKey, "duet.toml", sentence)]);
         };
-        let Root { connections, flows, .. } = self;
-        Ok(Project { name, hub, state, connections, flows, sources })
+        let Root { servers, connections, flows, .. } = self;
+        Ok(Project { name, servers, connections, flows, sources })
     }
 }
 
@@ -258,13 +262,30 @@ fn is_table(node: &Node) -> bool {
     matches!(node.value, Tree::Table(_))
 }
 
-fn hub(reading: &mut Reading<'_>, section: &Section<'_>) -> Option<HubSection> {
-    let Some(node) = section.get("hub") else {
-        let sentence = "`[hub]` isn't set; the hub in memory is not supported yet";
-        reading.told(Code::HubUnset, &section.span, sentence).help =
-            "[hub]  url = \"${DUET_AMQP_URL}\"".to_owned();
-        return None;
-    };
+/// Both servers, or `None`: neither is set, or a mistake was told.
+fn servers(reading: &mut Reading<'_>, section: &Section<'_>) -> Option<Servers> {
+    match (section.get("hub"), section.get("state")) {
+        (None, None) => None,
+        (Some(at), None) => {
+            let hub = hub(reading, at);
+            let sentence = "`[hub]` is set and `[state]` isn't";
+            reading.told(Code::StateUnset, &at.span, sentence);
+            hub.and(None)
+        }
+        (None, Some(at)) => {
+            let state = state(reading, at);
+            let sentence = "`[state]` is set and `[hub]` isn't";
+            reading.told(Code::HubUnset, &at.span, sentence);
+            state.and(None)
+        }
+        (Some(broker), Some(database)) => {
+            let (hub, state) = (hub(reading, broker), state(reading, database));
+            Some(Servers { hub: hub?, state: state? })
+        }
+    }
+}
+
+fn hub(reading: &mut Reading<'_>, node: &Node) -> Option<HubSection> {
     let inner = Section::open_node(reading, "[hub]", node, keys::HUB)?;
     let span = inner.get("url").map_or(node.span.clone(), |node| node.span.clone());
     let url = inner.need(reading, "url").and_then(|node| url(reading, node, &["amqp", "amqps"]));
@@ -286,13 +307,7 @@ fn partitions(reading: &mut Reading<'_>, inner: &Section<'_>) -> Option<u32> {
     found
 }
 
-fn state(reading: &mut Reading<'_>, section: &Section<'_>) -> Option<StateSection> {
-    let Some(node) = section.get("state") else {
-        let sentence = "`[state]` isn't set; the store in a file is not supported yet";
-        reading.told(Code::StateUnset, &section.span, sentence).help =
-            "[state]  url = \"${DUET_DATABASE_URL}\"".to_owned();
-        return None;
-    };
+fn state(reading: &mut Reading<'_>, node: &Node) -> Option<StateSection> {
     let inner = Section::open_node(reading, "[state]", node, keys::STATE)?;
     let schemes = ["postgres", "postgresql"];
     let url = inner.need(reading, "url").and_then(|node| url(reading, node, &schemes))?;

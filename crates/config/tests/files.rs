@@ -69,7 +69,7 @@ fn the_sample_loads() {
         panic!("{}", blocks.join("\n"));
     });
     assert_eq!(project.name, "northwind");
-    assert_eq!(project.hub.partitions, 4);
+    assert_eq!(project.servers.as_ref().expect("both are set").hub.partitions, 4);
     let flows: Vec<&str> = project.flows.iter().map(|flow| flow.spec.name.as_str()).collect();
     assert_eq!(flows, ["customers", "lines", "orders", "prices", "products"]);
     let shop = project.connections.iter().find(|one| one.name.as_str() == "shop");

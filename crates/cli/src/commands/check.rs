@@ -146,8 +146,11 @@ async fn is_rekeyed(
     Ok(true)
 }
 
-/// The state database, if it answers.
+/// The state database or file, if it answers. A file that isn't there is made at its first use.
 async fn state(app: &App, findings: &mut Findings) -> Option<Arc<dyn Store>> {
+    if app.project.servers.is_none() && !crate::state::place(&app.folder).exists() {
+        return None;
+    }
     let flow = app.project.flows.first().map(|flow| flow.spec.name.clone());
     let asked = async {
         let store = app.store().await?;
@@ -167,7 +170,8 @@ async fn state(app: &App, findings: &mut Findings) -> Option<Arc<dyn Store>> {
 
 /// Asks for one queue: that makes none, and one that is missing is made by whoever needs it.
 async fn hub(app: &App, findings: &mut Findings) {
-    let answer = match RabbitSettings::parse(&app.project.hub.url) {
+    let Some(servers) = &app.project.servers else { return };
+    let answer = match RabbitSettings::parse(&servers.hub.url) {
         Err(error) => Err(error.to_string()),
         Ok(settings) => {
             let hub = RabbitHub::open(settings, Arc::new(System), Arc::new(System));
