@@ -5,6 +5,10 @@
 //! `claims`/`parents`/`holders`, `save`, `settle`, `commit`. Locking and loading are two statements:
 //! one joined statement would read stale facts after a wait (PostgreSQL, read committed). A dropped
 //! unit rolls back. Everything is written in batches, one statement per kind of row.
+//!
+//! A transaction keeps the links it locked from others, or everything (SQLite): then others wait
+//! before they begin, and nothing is ever passed over. So whoever has a unit open begins no other one,
+//! and writes by no other way, before it is ended: it might wait for itself. Reading never waits.
 
 use crate::connector::Position;
 use crate::envelope::Numbered;

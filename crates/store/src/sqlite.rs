@@ -223,7 +223,7 @@ impl Pools {
 
     fn locked(&self, what: &'static str) -> StoreError {
         let advice = format!(
-            "{} was locked for {} s; end the process that keeps it open for writing, or try again",
+            "{} was locked for {} s; end what keeps it locked, or try again",
             self.file.display(),
             self.patience.as_secs_f32(),
         );

@@ -118,6 +118,15 @@ values! {
     Bool: bool;
 }
 
+/// A query with what a value holds, whatever its kind.
+macro_rules! bound {
+    ($query:ident, $value:ident, $values:ident: $($kind:ident),+) => {
+        match $value {
+            $($values::$kind(value) => $query.bind(value),)+
+        }
+    };
+}
+
 impl<'q> Query<'q> {
     /// A statement that was given nothing yet.
     pub(crate) fn new(statement: &'static Statement) -> Self {
@@ -148,19 +157,10 @@ impl<'q> Query<'q> {
     pub(crate) fn for_postgres(self) -> Driven<'q, Postgres, PgArguments> {
         let query = sqlx::query(self.statement.postgres);
         self.values.into_iter().fold(query, |query, value| match value {
-            Value::One(One::Uuid(value)) => query.bind(value),
-            Value::One(One::Text(value)) => query.bind(value),
-            Value::One(One::Long(value)) => query.bind(value),
-            Value::One(One::Small(value)) => query.bind(value),
-            Value::One(One::Bool(value)) => query.bind(value),
-            Value::List(column) | Value::Column(column) => match column {
-                Column::Uuid(cells) => query.bind(cells),
-                Column::Text(cells) => query.bind(cells),
-                Column::Long(cells) => query.bind(cells),
-                Column::Int(cells) => query.bind(cells),
-                Column::Small(cells) => query.bind(cells),
-                Column::Bytes(cells) => query.bind(cells),
-            },
+            Value::One(one) => bound!(query, one, One: Uuid, Text, Long, Small, Bool),
+            Value::List(column) | Value::Column(column) => {
+                bound!(query, column, Column: Uuid, Text, Long, Int, Small, Bytes)
+            }
         })
     }
 
@@ -169,11 +169,7 @@ impl<'q> Query<'q> {
         let mut rows = Some(rows(&self.values));
         let query = sqlx::query(self.statement.sqlite);
         self.values.into_iter().fold(query, |query, value| match value {
-            Value::One(One::Uuid(value)) => query.bind(value),
-            Value::One(One::Text(value)) => query.bind(value),
-            Value::One(One::Long(value)) => query.bind(value),
-            Value::One(One::Small(value)) => query.bind(value),
-            Value::One(One::Bool(value)) => query.bind(value),
+            Value::One(one) => bound!(query, one, One: Uuid, Text, Long, Small, Bool),
             Value::List(column) => query.bind(json(&column)),
             Value::Column(_) => query.bind(rows.take()),
         })

@@ -22,6 +22,7 @@ mod port;
 mod route;
 mod rows;
 mod save;
+mod save_claims;
 mod save_effects;
 mod save_field_errors;
 mod save_links;

@@ -51,7 +51,7 @@ cases! {
         claims_tell_who_holds_a_key, a_claim_wakes_the_other_holders,
         a_key_that_many_hold_is_told_in_part, claims_at_once_meet,
         claims_are_given_up, children_wake_when_their_parent_arrives, waits_end,
-        waking_never_waits, parents_are_found, rivals_are_found,
+        waking_never_waits, parents_are_found, rivals_are_found, rivals_in_any_column_are_found,
         holders_are_found;
     sending:
         the_oldest_are_taken_first, only_what_is_due_is_taken, one_kind_at_a_time,

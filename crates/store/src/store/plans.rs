@@ -2,7 +2,8 @@
 //! index, and by which one where another would read far more of them.
 
 use super::{
-    claim, counts, due, facts, lock, neighbours, route, save_effects, save_field_errors, save_links,
+    claim, counts, due, facts, lock, neighbours, route, save_claims, save_effects,
+    save_field_errors, save_links,
 };
 use crate::entity::{conflicts, intents};
 use crate::filters;
@@ -42,10 +43,10 @@ const FREQUENT: [(&Statement, &str); 33] = [
     (&route::ROUTE, "links_left (flow=? AND left_id=?)"),
     (&route::ROUTE, "links_right (flow=? AND right_id=?)"),
     (&save_effects::SETTLE, ""),
-    (&save_effects::UNCLAIM, "claims_link (link=? AND side=?)"),
-    (&save_effects::CHILDREN, "PRIMARY KEY (flow=? AND side=? AND record=?)"),
-    (&save_effects::HOLDERS, "PRIMARY KEY (flow=? AND rule=? AND key=? AND side=?)"),
-    (&save_effects::DUE, ""),
+    (&save_claims::UNCLAIM, "claims_link (link=? AND side=?)"),
+    (&save_claims::CHILDREN, "PRIMARY KEY (flow=? AND side=? AND record=?)"),
+    (&save_claims::HOLDERS, "PRIMARY KEY (flow=? AND rule=? AND key=? AND side=?)"),
+    (&save_claims::DUE, ""),
     (&save_links::LINKS, "sqlite_autoindex_links_1 (id=?)"),
     (&save_links::FORGET_ALIASES, "aliases_link"),
     (&save_links::FORGET_SEEN, "sqlite_autoindex_observations_1 (link=? AND side=?)"),

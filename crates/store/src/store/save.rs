@@ -1,5 +1,6 @@
 //! Storing a batch of verdicts: links first, then what hangs on them, then whom to wake.
 
+use super::save_claims as claims;
 use super::save_effects as effect;
 use super::save_field_errors as field_errors;
 use super::save_links as own;
@@ -26,15 +27,15 @@ pub(super) async fn save(
     own::contents(session, &batch).await?;
     effect::intents(session, &effects).await?;
     effect::conflicts(session, &effects).await?;
-    effect::claims(session, &effects).await?;
-    effect::waits(session, &effects).await?;
+    claims::claims(session, &effects).await?;
+    claims::waits(session, &effects).await?;
     effect::deletes(session, &effects, now).await?;
     field_errors::save(session, &effects).await?;
     own::decisions(session, decided, now).await?;
     for one in decided {
         move_on(known, one);
     }
-    effect::wake(session, &effects, now).await
+    claims::wake(session, &effects, now).await
 }
 
 /// A verdict counts only for the revision it was made from, and only under that link's lock.

@@ -233,6 +233,34 @@ pub async fn rivals_are_found(rig: &dyn StoreRig) {
     assert!(unit.rivals(&left).await.expect("it answers").is_empty());
 }
 
+/// A column may have any name and hold any text: both are compared as they are.
+pub async fn rivals_in_any_column_are_found(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let names = ["plain", "a b.c[0]", "say \"what\"", "back\\slash", "$", "#-1", "\u{fc} 'x'", ""];
+    let held = Value::text("\u{1}\u{1f980} \"'\\/\u{e9}");
+    let links = linked(&*store, &names).await;
+    for (link, name) in links.iter().zip(names) {
+        decide(&*store, *link, |new| {
+            let mut seen = observation("x");
+            seen.image.insert(name.into(), held.clone());
+            let mut gives = intent(*link, Side::Right, Op::Update);
+            gives.values.insert(name.into(), Value::text("1.50"));
+            new.seen.right = Some(seen);
+            new.effects = vec![plan(&gives)];
+        })
+        .await
+        .expect("it is stored");
+    }
+    let mut unit = store.begin().await.expect("the store is up");
+    let asked = names.map(|name| (flow(), Side::Right, Column::from(name), held.clone()));
+    let found = unit.rivals(&asked).await.expect("it answers");
+    let told: Vec<_> = found.iter().map(|(_, rival)| (rival.link, rival.column.as_str())).collect();
+    assert_eq!(told, links.iter().copied().zip(names).collect::<Vec<_>>());
+    assert!(
+        found.iter().all(|(_, rival)| rival.wanted == Value::text("1.50") && rival.held == held)
+    );
+}
+
 /// Holders of records: whole or half, and whether they are creating their partner.
 pub async fn holders_are_found(rig: &dyn StoreRig) {
     let store = rig.store().await;
