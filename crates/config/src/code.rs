@@ -118,10 +118,10 @@ codes! {
         "Take one of those named.";
     HubUnset = "D0303",
         "`[state]` is set and `[hub]` isn't: processes that share a database meet in a broker.",
-        "Add `[hub] url = \"amqp://...\"`, or leave both out: one process then keeps its state in a file.";
+        "Add `[hub] url = \"amqp://...\"`, or leave both out: the state is in a file then.";
     StateUnset = "D0304",
         "`[hub]` is set and `[state]` isn't: processes that meet in a broker share a database.",
-        "Add `[state] url = \"postgres://...\"`, or leave both out: one process then keeps its state in a file.";
+        "Add `[state] url = \"postgres://...\"`, or leave both out: the state is in a file then.";
 
     UnknownConnection = "D0401",
         "No such connection.",

@@ -38,8 +38,9 @@ pub struct Dead {
     pub closed_at: Option<Stamp>,
 }
 
-const NAMED: &str = "Correct the record at its source: this is over by itself when the record is seen \
-    again. `duet errors retry` reads it again now, `duet errors discard` gives it up, with a reason.";
+const NAMED: &str = "Correct the record at its source: this is over by itself when the record is \
+    seen again. `duet errors retry` reads it again now, `duet errors discard` gives it up, with a \
+    reason.";
 const NAMELESS: &str = "It names no record, so nothing can be read again. Find what sent it; then \
     `duet errors discard` gives it up, with a reason.";
 const ASKED: &str = "Its record is read again by `duet run` or `duet sync --once`.";

@@ -15,8 +15,8 @@ const COLUMNS: [Column; 2] = [
     may(
         "keyed_by",
         Kind::Json,
-        "Per side the connection, collection and key columns that its record ids belong to; null: not \
-         noted yet.",
+        "Per side the connection, collection and key columns that its record ids belong to; null: \
+         not noted yet.",
     ),
 ];
 

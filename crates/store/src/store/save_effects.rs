@@ -53,8 +53,8 @@ ON CONFLICT (id) DO UPDATE SET connection = excluded.connection, op = excluded.o
 const PLAN: Statement = Statement {
     what: "store intents",
     postgres: plan!(
-        "SELECT id, link, flow, side, connection, op, path, state, record, attempts, due_at, sent_at,
-    deadline, planned_at, landed_at, failure::json, form, data::json
+        "SELECT id, link, flow, side, connection, op, path, state, record, attempts, due_at,
+    sent_at, deadline, planned_at, landed_at, failure::json, form, data::json
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::text[], $9::text[], $10::integer[], $11::bigint[], $12::bigint[], $13::bigint[],
         $14::bigint[], $15::bigint[], $16::text[], $17::smallint[], $18::text[])
@@ -90,8 +90,8 @@ ON CONFLICT (id) DO UPDATE SET link = excluded.link, kind = excluded.kind,
 const CONFLICTS: Statement = Statement {
     what: "store conflicts",
     postgres: conflicts!(
-        "SELECT id, link, flow, kind, field, seen, rev, state, reason, resolution::json, opened_at, until,
-    closed_at, form, data::json
+        "SELECT id, link, flow, kind, field, seen, rev, state, reason, resolution::json, opened_at,
+    until, closed_at, form, data::json
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
         $7::bigint[], $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[],
         $13::bigint[], $14::smallint[], $15::text[])
