@@ -20,6 +20,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar}
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) struct App {
     pub(crate) color: bool,
     /// Who is at the keyboard.
     pub(crate) user: Option<String>,
+    folder: PathBuf,
     quiet: bool,
 }
 
@@ -53,7 +55,8 @@ impl App {
             return Err(refused(wrong));
         }
         let (format, quiet) = (cli.output, cli.quiet);
-        Ok(App { project, format, color, user: env::user(), quiet })
+        let folder = cli.dir.clone();
+        Ok(App { project, format, color, user: env::user(), folder, quiet })
     }
 
     /// The state database.
@@ -79,7 +82,7 @@ impl App {
 
     /// Both ends of every connection.
     pub(crate) fn sides(&self) -> Result<Sides, Failure> {
-        Sides::open(&self.project).map_err(|mistakes| {
+        Sides::open(&self.project, &self.folder).map_err(|mistakes| {
             report::mistakes(&mistakes, self.format, self.color);
             Failure::new(Exit::Config, report::summary(&mistakes))
         })

@@ -4,6 +4,8 @@ use crate::capture;
 use crate::database::{Database, Known};
 use crate::error::{is_contention, is_read_only, words};
 use crate::product::Product;
+use crate::sql::catalog;
+use crate::table::Table;
 use duet_core::spec::PathClass;
 use duet_ports::connector::{Collection, ConnectorError, Description, May, Remark};
 
@@ -14,7 +16,7 @@ pub(crate) async fn describe(
 ) -> Result<Description, ConnectorError> {
     let known = side.look(collection).await?;
     let skew_us = side.measure().await?;
-    let writable = is_writable(side).await?;
+    let writable = is_writable(side, &known.table).await?;
     let mut remarks = remarks(collection, &known);
     if !writable {
         remarks.push(fatal(
@@ -54,14 +56,18 @@ fn fatal(text: String) -> Remark {
     Remark { fatal: true, text }
 }
 
-/// Whether anything can be written at all, where no right tells. What somebody else is writing now
-/// can be.
-async fn is_writable(side: &Database) -> Result<bool, ConnectorError> {
-    if side.product() == Product::Postgres {
+/// Whether anything can be written at all, where no right tells: by a write of no row. What somebody
+/// else is writing now can be.
+async fn is_writable(side: &Database, table: &Table) -> Result<bool, ConnectorError> {
+    if side.product() == Product::Postgres || !table.is_table {
         return Ok(true);
     }
-    let began = async { side.pool().begin().await?.rollback().await };
-    match began.await {
+    let tried = async {
+        let mut session = side.pool().begin().await?;
+        session.run(&catalog::sqlite::touch(&table.name)).await?;
+        session.rollback().await
+    };
+    match tried.await {
         Ok(()) => Ok(true),
         Err(error) if is_read_only(&error) => Ok(false),
         Err(error) if is_contention(&error) => Ok(true),

@@ -105,9 +105,17 @@ pub(crate) struct Table {
     pub(crate) row_id: Vec<String>,
     /// On SQLite, the statement that made it.
     pub(crate) definition: String,
-    /// On SQLite, unique lists of columns by which a row may replace one with another id, each column
-    /// with its order.
-    pub(crate) collisions: Vec<Vec<(String, String)>>,
+    /// On SQLite, unique lists of columns: by each of them a row may replace another.
+    pub(crate) collisions: Vec<Collision>,
+}
+
+/// A unique list of columns of a SQLite table.
+#[derive(Clone, Debug)]
+pub(crate) struct Collision {
+    /// The columns, each with its order.
+    pub(crate) columns: Vec<(String, String)>,
+    /// Whether it is the key, byte by byte: then a new row replaces its own record.
+    pub(crate) is_key: bool,
 }
 
 impl Table {

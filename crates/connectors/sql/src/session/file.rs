@@ -2,8 +2,8 @@
 //! none is made where there is none.
 
 use crate::settings::{ACQUIRE, Settings};
-use sqlx::ConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Connection};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
@@ -34,8 +34,10 @@ impl FilePool {
             .foreign_keys(true)
             .busy_timeout(settings.lock_timeout())
             .disable_statement_logging();
-        let options =
-            SqlitePoolOptions::new().max_connections(settings.connections).acquire_timeout(ACQUIRE);
+        let options = SqlitePoolOptions::new()
+            .max_connections(settings.connections)
+            .acquire_timeout(ACQUIRE)
+            .after_release(|connection, _| Box::pin(is_sound(connection)));
         let pool = options.clone().connect_lazy_with(address.clone());
         let open = Mutex::new((identity(&path), pool));
         FilePool { path, options, address, open, turn: Arc::default() }
@@ -60,6 +62,14 @@ impl FilePool {
     pub(super) async fn turn(&self) -> OwnedMutexGuard<()> {
         self.turn.clone().lock_owned().await
     }
+}
+
+/// SQLite ends a transaction by itself where it must (the disk is full, a trigger says so). The driver
+/// isn't told, and would take the connection for one in a transaction for ever.
+async fn is_sound(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // What is to be undone is undone when this answers.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 #[cfg(unix)]

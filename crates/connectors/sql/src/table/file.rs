@@ -1,7 +1,7 @@
 //! A table of a SQLite file.
 
 use super::declared::{affinity, declared};
-use super::{Affinity, ColumnInfo, Table, chosen, identifiers};
+use super::{Affinity, Collision, ColumnInfo, Table, chosen, identifiers};
 use crate::answer::Answer;
 use crate::session::Session;
 use crate::sql::catalog::sqlite as catalog;
@@ -44,6 +44,7 @@ pub(super) async fn load(
         schema: "main".to_owned(),
         is_table,
         collisions: collisions(&key, &columns, &lists),
+        row_id: row_id(without_rowid, &primary, &key, &columns),
         key,
         unique,
         row_security: false,
@@ -52,7 +53,6 @@ pub(super) async fn load(
         may_update: is_table,
         may_delete: is_table,
         estimate: -1.0,
-        row_id: row_id(without_rowid, &primary, &columns),
         definition: row.own_text("definition")?,
         columns,
         name,
@@ -120,23 +120,26 @@ fn column(row: &Answer, is_row_id: bool) -> Result<ColumnInfo, sqlx::Error> {
     Ok(ColumnInfo { name, type_name: String::new(), affinity, kind, spec })
 }
 
-/// What tells the rows apart: a name of the row id that no column has taken, or the primary key.
-fn row_id(without_rowid: bool, primary: &[Column], columns: &[ColumnInfo]) -> Vec<String> {
+/// What tells the rows apart: a name of the row id that no column has taken, else the key; or the
+/// primary key where there is no row id.
+fn row_id(
+    without_rowid: bool,
+    primary: &[Column],
+    key: &[ColumnInfo],
+    columns: &[ColumnInfo],
+) -> Vec<String> {
+    if without_rowid {
+        return primary.iter().map(|name| name.as_str().to_owned()).collect();
+    }
     let is_taken =
         |name: &&str| columns.iter().any(|column| column.name.as_str().eq_ignore_ascii_case(name));
-    let free = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !is_taken(name));
-    match free {
-        Some(name) if !without_rowid => vec![name.to_owned()],
-        Some(_) | None => primary.iter().map(|name| name.as_str().to_owned()).collect(),
+    match ["rowid", "_rowid_", "oid"].into_iter().find(|name| !is_taken(name)) {
+        Some(name) => vec![name.to_owned()],
+        None => key.iter().map(|column| column.name.as_str().to_owned()).collect(),
     }
 }
 
-/// Unique lists other than the key, byte by byte: a row that holds the same key is the same record.
-fn collisions(
-    key: &[ColumnInfo],
-    columns: &[ColumnInfo],
-    lists: &[UniqueList],
-) -> Vec<Vec<(String, String)>> {
+fn collisions(key: &[ColumnInfo], columns: &[ColumnInfo], lists: &[UniqueList]) -> Vec<Collision> {
     let binary = |name: &Column| (name.as_str().to_owned(), "BINARY".to_owned());
     let row_ids = columns.iter().filter(|column| column.affinity == Affinity::RowId);
     let row_ids = row_ids.map(|column| vec![binary(&column.name)]);
@@ -145,12 +148,12 @@ fn collisions(
     });
     let mut wanted: Vec<(String, String)> = key.iter().map(|column| binary(&column.name)).collect();
     wanted.sort_unstable();
-    let is_key = |list: &Vec<(String, String)>| {
-        let mut sorted = list.clone();
+    let collision = |columns: Vec<(String, String)>| {
+        let mut sorted = columns.clone();
         sorted.sort_unstable();
-        sorted == wanted
+        Collision { columns, is_key: sorted == wanted }
     };
-    row_ids.chain(indexed).filter(|list| !is_key(list)).collect()
+    row_ids.chain(indexed).map(collision).collect()
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ async fn without_a_version_the_values_decide_beside_a_capture_too(product: Produ
 async fn a_constraint_checked_at_the_commit_refuses_one_record_only(product: Product) {
     let ddl = "CREATE TABLE parents (id int PRIMARY KEY); CREATE TABLE items (id int PRIMARY KEY,
         parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
-        INSERT INTO parents VALUES (1); INSERT INTO items VALUES (1), (2), (3)";
+        INSERT INTO parents VALUES (1); INSERT INTO items (id) VALUES (1), (2), (3)";
     let shop = Shop::captured(product, ddl, "items").await;
     let mut calls = Vec::new();
     for (id, parent) in [("1", 1), ("2", 99), ("3", 1)] {

@@ -1,6 +1,6 @@
 //! Questions to SQLite's catalogue.
 
-use super::super::Statement;
+use super::super::{Statement, quoted};
 use super::{literal, table};
 
 /// A table of this name, in upper or lower case: `name`, `kind`, `without_rowid`, `definition`.
@@ -41,6 +41,12 @@ pub(crate) fn capture_rights(home: &str) -> Statement {
         "SELECT count(*) > 0 AS present, count(*) > 0 AS usable FROM sqlite_master
          WHERE type = 'table' AND name = {name} COLLATE NOCASE"
     ))
+}
+
+/// Writes to no row, which is refused where nothing can be written. A transaction alone isn't: in a
+/// file that is known as read-only it begins as one that reads.
+pub(crate) fn touch(name: &str) -> Statement {
+    Statement::new(format!("DELETE FROM {} WHERE false", quoted(name)))
 }
 
 /// The file can be read, and is a database.

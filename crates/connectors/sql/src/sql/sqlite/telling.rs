@@ -4,7 +4,7 @@
 use super::super::capture::Capture;
 use super::super::{joined, quoted};
 use super::{NOW, balanced, key_part, literal, table};
-use crate::table::{Affinity, ColumnInfo, Table};
+use crate::table::{Affinity, Collision, ColumnInfo, Table};
 use serde_json::json;
 
 /// Columns told in one statement: SQLite joins no more than 500 selections.
@@ -194,6 +194,33 @@ impl<'a> Telling<'a> {
         parts.join("\n")
     }
 
+    /// The lists by which a write may replace another record. A new row with the key of another one is
+    /// the same record; a changed row that takes it isn't.
+    fn collisions(&self, op: char) -> impl Iterator<Item = &Collision> {
+        self.watched.collisions.iter().filter(move |list| op == 'U' || !list.is_key)
+    }
+
+    /// Whether there are such lists.
+    pub(super) fn collides(&self, op: char) -> bool {
+        self.collisions(op).next().is_some()
+    }
+
+    /// Whether a change may replace another row, or what was noted of an earlier one that came to
+    /// nothing has to go.
+    pub(super) fn may_replace(&self, op: char) -> String {
+        let collides = |column: &&ColumnInfo| {
+            let mut lists = self.collisions(op).flat_map(|list| &list.columns);
+            lists.any(|(name, _)| name == column.name.as_str())
+        };
+        let columns = self.watched.columns.iter().filter(collides).map(differs).collect();
+        format!(
+            "({} OR EXISTS (SELECT 1 FROM {} WHERE {} AND op = '{op}'))",
+            balanced("OR", columns).unwrap_or_else(|| "false".to_owned()),
+            self.table("replaced"),
+            self.owner(),
+        )
+    }
+
     /// Notes which other rows a write is going to replace: those that hold its unique values. Before
     /// it, as SQLite tells of none of them unless the writer asks it to (`recursive_triggers`).
     pub(super) fn note_replaced(&self, op: char, besides: &str) -> String {
@@ -202,8 +229,9 @@ impl<'a> Telling<'a> {
             let part = |column: &ColumnInfo| key_part(&format!("duet_o.{}", name(column)));
             joined(self.watched.key.iter().map(part).collect())
         };
-        let held = |set: &Vec<(String, String)>| {
-            let equal: Vec<String> = set
+        let held = |list: &Collision| {
+            let equal: Vec<String> = list
+                .columns
                 .iter()
                 .map(|(column, collation)| {
                     let (column, collation) = (quoted(column), quoted(collation));
@@ -212,7 +240,7 @@ impl<'a> Telling<'a> {
                 .collect();
             format!("SELECT {key} AS key FROM {on} AS duet_o WHERE {}", equal.join(" AND "))
         };
-        let held: Vec<String> = self.watched.collisions.iter().map(held).collect();
+        let held: Vec<String> = self.collisions(op).map(held).collect();
         format!(
             "DELETE FROM {replaced} WHERE {owner} AND op = '{op}';
              INSERT INTO {replaced} (flow, side, op, key)

@@ -1,5 +1,5 @@
 //! The triggers of a capture: when which of them fires. Six of them tell every change; two more note
-//! what a `REPLACE` is about to take away, where there is more than one unique list of columns.
+//! what a `REPLACE` is about to take away.
 
 use super::super::capture::Capture;
 use super::super::{Statement, quoted};
@@ -31,8 +31,8 @@ pub(crate) fn make(capture: &Capture, watched: &Table) -> Statement {
     let telling = Telling::new(capture, watched);
     let mut made = vec![removed(capture)];
     let (old, new) = (telling.key("OLD"), telling.key("NEW"));
-    let collides = !watched.collisions.is_empty();
-    let replaced = |op| if collides { telling.tell_replaced(op) } else { String::new() };
+    let replaced =
+        |op| if telling.collides(op) { telling.tell_replaced(op) } else { String::new() };
     let on = quoted(&watched.name);
     let mut trigger = |what: &str, event: &str, when: &str, parts: [String; 2]| {
         let [first, second] = parts;
@@ -50,29 +50,22 @@ pub(crate) fn make(capture: &Capture, watched: &Table) -> Statement {
     let renamed = telling.renamed(&old, &new);
     let appears = format!("{} AND {}", lacks(&old), has(&new));
     let vanishes = format!("{} AND {}", has(&old), lacks(&new));
-    let unnoted = if collides { telling.unnote(&old) } else { String::new() };
+    let unnoted = if telling.collides('U') { telling.unnote(&old) } else { String::new() };
     trigger("insert", "AFTER INSERT", &has(&new), [replaced('I'), begun.clone()]);
     trigger("update", "AFTER UPDATE", &same, [replaced('U'), telling.changed(&new)]);
     trigger("rename", "AFTER UPDATE", &other, [replaced('U'), renamed]);
     trigger("appear", "AFTER UPDATE", &appears, [replaced('U'), begun]);
     trigger("vanish", "AFTER UPDATE", &vanishes, [replaced('U'), ended.clone()]);
     trigger("delete", "AFTER DELETE", &has(&old), [unnoted, ended]);
-    if collides {
+    if telling.collides('I') {
         let before = [telling.note_replaced('I', &new), String::new()];
         trigger("before_insert", "BEFORE INSERT", "true", before);
+    }
+    if telling.collides('U') {
         let before = [telling.note_replaced('U', &old), String::new()];
-        trigger("before_update", &format!("BEFORE UPDATE OF {}", of(watched)), "true", before);
+        trigger("before_update", "BEFORE UPDATE", &telling.may_replace('U'), before);
     }
     Statement::new(made.join("\n"))
-}
-
-/// The columns whose change may replace another row.
-fn of(watched: &Table) -> String {
-    let mut columns: Vec<String> =
-        watched.collisions.iter().flatten().map(|(column, _)| quoted(column)).collect();
-    columns.sort_unstable();
-    columns.dedup();
-    columns.join(", ")
 }
 
 /// Whether those that every capture has stand on this table.

@@ -2,7 +2,6 @@
 
 use crate::rig::{SERVER, SOON, Shop, changes, drain, seen, settle};
 use duet_core::value::Value;
-use duet_ports::connector::Connector;
 use std::time::Duration;
 
 #[tokio::test]
