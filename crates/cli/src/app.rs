@@ -109,7 +109,7 @@ impl App {
 
     /// Both ends of every connection.
     pub(crate) fn sides(&self) -> Result<Sides, Failure> {
-        Sides::open(&self.project).map_err(|mistakes| {
+        Sides::open(&self.project, &self.folder).map_err(|mistakes| {
             report::mistakes(&mistakes, self.format, self.color);
             Failure::new(Exit::Config, report::summary(&mistakes))
         })

@@ -10,9 +10,10 @@ use duet_pipeline::context::Context;
 use duet_ports::clock::System;
 use duet_ports::connector::{Connector, ConnectorError, Description};
 use duet_salesforce::{Salesforce, Settings as SalesforceSettings};
-use duet_sql::Postgres;
+use duet_sql::{Database, Product};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -28,8 +29,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 pub(crate) struct Sides {
     /// As ports, by name.
     pub(crate) connectors: BTreeMap<ConnectionName, Arc<dyn Connector>>,
-    /// The PostgreSQL ones, for their capture.
-    pub(crate) databases: BTreeMap<ConnectionName, Postgres>,
+    /// The SQL ones, for their capture.
+    pub(crate) databases: BTreeMap<ConnectionName, Database>,
 }
 
 /// A setting that can't be used: its path, and a sentence without values.
@@ -43,6 +44,18 @@ fn salesforce(section: &ConnectionSection) -> Result<Salesforce, Vec<Wrong>> {
         .map_err(|error| vec![(String::new(), error.to_string())])
 }
 
+fn database(
+    product: Product,
+    section: &ConnectionSection,
+    folder: &Path,
+) -> Result<Database, Vec<Wrong>> {
+    let (name, clock) = (section.name.clone(), Arc::new(System));
+    Database::open(product, name, &section.settings, folder, clock).map_err(|mistakes| {
+        let told = |mistake: duet_sql::Mistake| (mistake.key, mistake.reason);
+        mistakes.into_iter().map(told).collect()
+    })
+}
+
 /// What both sides said about one flow's collections.
 pub(crate) type Answers = Both<Result<Description, ConnectorError>>;
 /// The same for every flow.
@@ -50,12 +63,12 @@ pub(crate) type Described = BTreeMap<FlowName, Answers>;
 
 impl Sides {
     /// Sets every connection up; nothing is sent yet. Settings that can't be used are told with
-    /// their places, those of all connections at once.
-    pub(crate) fn open(project: &Project) -> Result<Sides, Vec<Mistake>> {
+    /// their places, those of all connections at once. Paths count from the project's folder.
+    pub(crate) fn open(project: &Project, folder: &Path) -> Result<Sides, Vec<Mistake>> {
         let mut sides = Sides { connectors: BTreeMap::new(), databases: BTreeMap::new() };
         let mut mistakes = Vec::new();
         for section in &project.connections {
-            if let Err(wrong) = sides.add(section) {
+            if let Err(wrong) = sides.add(section, folder) {
                 mistakes.extend(wrong.into_iter().map(|(key, sentence)| {
                     project.locate_setting(&section.name, &key, Code::BadSetting, sentence)
                 }));
@@ -64,20 +77,19 @@ impl Sides {
         if mistakes.is_empty() { Ok(sides) } else { Err(mistakes) }
     }
 
-    fn add(&mut self, section: &ConnectionSection) -> Result<(), Vec<Wrong>> {
+    fn add(&mut self, section: &ConnectionSection, folder: &Path) -> Result<(), Vec<Wrong>> {
         let name = section.name.clone();
-        let connector: Arc<dyn Connector> = match section.kind.as_str() {
-            "salesforce" => Arc::new(salesforce(section)?),
-            "postgres" => {
-                let opened = Postgres::open(name.clone(), &section.settings, Arc::new(System));
-                let database = opened.map_err(|mistakes| {
-                    let told = |mistake: duet_sql::Mistake| (mistake.key, mistake.reason);
-                    mistakes.into_iter().map(told).collect::<Vec<_>>()
-                })?;
+        let connector: Arc<dyn Connector> = match Product::of(&section.kind) {
+            Some(product) => {
+                let database = database(product, section, folder)?;
                 self.databases.insert(name.clone(), database.clone());
                 Arc::new(database)
             }
-            other => return Err(vec![("kind".into(), format!("no connector for {other:?}"))]),
+            None if section.kind == "salesforce" => Arc::new(salesforce(section)?),
+            None => {
+                let sentence = format!("no connector for {:?}", section.kind);
+                return Err(vec![("kind".into(), sentence)]);
+            }
         };
         self.connectors.insert(name, connector);
         Ok(())

@@ -6,7 +6,7 @@ use duet_core::bind::refuse_shared_writes;
 use duet_core::spec::FlowSpec;
 use duet_hub::RabbitSettings;
 use duet_salesforce::Settings as SalesforceSettings;
-use duet_sql::Settings as SqlSettings;
+use duet_sql::{Product, Settings as SqlSettings};
 
 /// Everything that is wrong beyond the text.
 pub(crate) fn project(project: &Project) -> Vec<Mistake> {
@@ -30,21 +30,23 @@ fn settings(project: &Project, section: &ConnectionSection) -> Vec<Mistake> {
 
 /// Path and sentence of each.
 fn told(section: &ConnectionSection) -> Vec<(String, String)> {
-    match section.kind.as_str() {
-        "salesforce" => match SalesforceSettings::parse(&section.settings) {
+    if let Some(product) = Product::of(&section.kind) {
+        return match SqlSettings::parse(product, &section.settings) {
             Ok(_) => Vec::new(),
             Err(mistakes) => {
-                let told = |mistake: duet_salesforce::Mistake| {
+                let told = |mistake: duet_sql::Mistake| {
                     let sentence = mistake.to_string();
                     (mistake.key, sentence)
                 };
                 mistakes.into_iter().map(told).collect()
             }
-        },
-        "postgres" => match SqlSettings::parse(&section.settings) {
+        };
+    }
+    match section.kind.as_str() {
+        "salesforce" => match SalesforceSettings::parse(&section.settings) {
             Ok(_) => Vec::new(),
             Err(mistakes) => {
-                let told = |mistake: duet_sql::Mistake| {
+                let told = |mistake: duet_salesforce::Mistake| {
                     let sentence = mistake.to_string();
                     (mistake.key, sentence)
                 };

@@ -153,10 +153,10 @@ codes! {
 
     NoCollection = "D0501",
         "An end names no collection.",
-        "`object` on Salesforce, `table` on PostgreSQL.";
+        "`object` on Salesforce, `table` on PostgreSQL and SQLite.";
     WrongCollectionKey = "D0502",
         "The connection's kind has collections of another word.",
-        "`object` on Salesforce, `table` on PostgreSQL.";
+        "`object` on Salesforce, `table` on PostgreSQL and SQLite.";
     NoMatch = "D0503",
         "The flow has no match rule.",
         "Add one: without it every record is new.";

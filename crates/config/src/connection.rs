@@ -11,16 +11,17 @@ use std::fmt;
 use std::ops::Range;
 
 /// Kinds that there are, and their word for a collection.
-const KINDS: [(&str, &str); 2] = [("salesforce", "object"), ("postgres", "table")];
+const KINDS: [(&str, &str); 3] =
+    [("salesforce", "object"), ("postgres", "table"), ("sqlite", "table")];
 /// Kinds of later work.
-const KINDS_LATER: [&str; 5] = ["rest", "mysql", "mariadb", "sqlite", "csv"];
+const KINDS_LATER: [&str; 4] = ["rest", "mysql", "mariadb", "csv"];
 
 /// One connection.
 #[derive(Clone, PartialEq)]
 pub struct ConnectionSection {
     /// Its name.
     pub name: ConnectionName,
-    /// `salesforce` or `postgres`.
+    /// `salesforce`, `postgres` or `sqlite`.
     pub kind: String,
     /// How people call it.
     pub label: String,

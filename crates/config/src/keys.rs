@@ -80,7 +80,7 @@ pub const HUB: &[Key] = &[
 
 /// `[connections.NAME]`; all other keys are the connector's.
 pub const CONNECTION: &[Key] = &[
-    key("kind", "`salesforce`, `postgres`", "", "The product."),
+    key("kind", "`salesforce`, `postgres`, `sqlite`", "", "The product."),
     key("label", "text", "the name", "How people call it."),
 ];
 
@@ -203,7 +203,7 @@ pub const DEFAULTS: &[&str] = &[
 pub const END: &[Key] = &[
     key("connection", "name", "", "The connection."),
     key("object", "text", "", "The object, on Salesforce."),
-    key("table", "text", "", "The table, on PostgreSQL; `schema.table` outside `public`."),
+    key("table", "text", "", "The table, in SQL; `schema.table` outside PostgreSQL's `public`."),
     key(
         "key",
         "column or list",

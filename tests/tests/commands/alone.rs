@@ -9,7 +9,8 @@ use duet_tests::flows::CUSTOMERS;
 use crate::rig::Rig;
 
 const SOON: Duration = Duration::from_secs(60);
-const SERVERS: &str = "[state]\nurl = \"${DUET_DATABASE_URL}\"\n\n[hub]\nurl = \"${DUET_AMQP_URL}\"\n";
+const SERVERS: &str =
+    "[state]\nurl = \"${DUET_DATABASE_URL}\"\n\n[hub]\nurl = \"${DUET_AMQP_URL}\"\n";
 
 /// The installation without its servers.
 async fn alone() -> Rig {

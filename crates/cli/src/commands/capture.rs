@@ -16,7 +16,7 @@ use duet_pipeline::context::Context;
 use duet_pipeline::keyed;
 use duet_ports::connector::{Collection, Connector, ConnectorError};
 use duet_ports::store::StoreError;
-use duet_sql::{CaptureStatus, Postgres};
+use duet_sql::{CaptureStatus, Database};
 use serde_json::json;
 
 /// A capture, and whether its flow is configured.
@@ -61,7 +61,7 @@ pub(crate) async fn run(app: &App, command: &CaptureCommand) -> Ended {
 
 /// Does what is asked for the flows of one connection; tells how they stand then.
 async fn one(
-    database: &Postgres,
+    database: &Database,
     command: &CaptureCommand,
     collections: &[Collection],
 ) -> Result<Vec<CaptureStatus>, ConnectorError> {

@@ -1,73 +1,39 @@
-//! Hears the announcements of changes (`NOTIFY`), so that a detector looks at once. Not needed for
-//! correctness: a lost announcement costs the time until the next look.
+//! Hears that something changed, so that a detector looks at once: a server announces it (`NOTIFY`),
+//! a file shows it in its time. Not needed for correctness: what isn't heard costs the time until the
+//! next look.
 
-use crate::postgres::Postgres;
-use crate::sql::capture::channel;
+mod file;
+mod server;
+
+use crate::database::Database;
+use crate::session::Pool;
 use duet_ports::connector::Collection;
-use secrecy::ExposeSecret;
-use sqlx::postgres::PgListener;
 use std::time::Duration;
 
-/// Listens on a connection of its own, outside the limit of the pool.
-pub(crate) struct Announcements {
-    side: Postgres,
-    source: String,
-    listener: Option<PgListener>,
+/// What a detector waits for.
+pub(crate) enum Announcements {
+    /// Of a server.
+    Server(server::Announced),
+    /// Of a file.
+    File(file::Written),
 }
 
 impl Announcements {
-    /// Begins to listen; without a connection it only waits, and tries again at the next wait.
-    pub(crate) async fn open(side: &Postgres, collection: &Collection) -> Announcements {
-        let source = format!("{}/{}", collection.flow, collection.side);
-        let mut announcements = Announcements { side: side.clone(), source, listener: None };
-        announcements.listen().await;
-        announcements
-    }
-
-    async fn listen(&mut self) {
-        let settings = self.side.settings();
-        let attempt = async {
-            let mut listener = PgListener::connect(settings.url.expose_secret()).await?;
-            listener.listen(&channel(&settings.schema)).await?;
-            Ok::<_, sqlx::Error>(listener)
-        };
-        match tokio::time::timeout(settings.timeout, attempt).await {
-            Ok(Ok(listener)) => self.listener = Some(listener),
-            Ok(Err(_)) | Err(_) => {
-                tracing::warn!(
-                    connection = %self.side.name(),
-                    "changes are not announced, only polled: can't listen"
-                );
+    /// Begins to listen.
+    pub(crate) async fn open(side: &Database, collection: &Collection) -> Announcements {
+        match side.pool() {
+            Pool::Server(_) => {
+                Announcements::Server(server::Announced::open(side, collection).await)
             }
+            Pool::File(file) => Announcements::File(file::Written::open(file.path()).await),
         }
     }
 
-    /// Waits for an announcement of this source, at most `patience`.
+    /// Waits for a change, at most `patience`.
     pub(crate) async fn wait(&mut self, patience: Duration) {
-        let waiting = async {
-            if self.listener.is_none() {
-                self.listen().await;
-            }
-            self.heard().await;
-        };
-        let _ = tokio::time::timeout(patience, waiting).await;
-    }
-
-    async fn heard(&mut self) {
-        let Some(listener) = self.listener.as_mut() else { return std::future::pending().await };
-        loop {
-            match listener.try_recv().await {
-                Ok(Some(told)) if told.payload() == self.source => break,
-                Ok(Some(_)) => {}
-                // Announcements may have been lost: look, and listen again at the next wait.
-                Ok(None) => return,
-                Err(_) => {
-                    self.listener = None;
-                    return;
-                }
-            }
+        match self {
+            Announcements::Server(announced) => announced.wait(patience).await,
+            Announcements::File(written) => written.wait(patience).await,
         }
-        // One look answers all that came meanwhile.
-        while listener.next_buffered().is_some() {}
     }
 }

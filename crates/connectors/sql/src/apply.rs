@@ -7,26 +7,28 @@ mod piecewise;
 mod prepare;
 mod standing;
 
+use crate::database::Database;
 use crate::error::{
-    Doing, failure, is_about_rows, is_contention, is_surely_undone, made, too_long, whole,
+    Doing, failure, is_about_rows, is_constraint, is_contention, is_surely_undone, made, too_long,
+    whole,
 };
-use crate::postgres::Postgres;
+use crate::product::Product;
 use crate::read;
 use crate::record::Row;
-use crate::sql::{Shape, writes};
+use crate::session::Session;
+use crate::sql::Shape;
 use duet_core::id::{IntentId, RecordId};
 use duet_core::intent::{Found, Op, Outcome};
 use duet_core::observation::{ActorClass, Observation, Source};
 use duet_core::retry::FailureClass;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::{Answers, Batch, Call, Collection, ConnectorError};
-use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Writes a batch.
 pub(crate) async fn apply(
-    side: &Postgres,
+    side: &Database,
     collection: &Collection,
     batch: &Batch,
 ) -> Result<Answers, ConnectorError> {
@@ -39,7 +41,7 @@ pub(crate) async fn apply(
 }
 
 async fn write(
-    side: &Postgres,
+    side: &Database,
     collection: &Collection,
     batch: &Batch,
     committing: &AtomicBool,
@@ -49,7 +51,10 @@ async fn write(
     let work = Work { side, collection, shape, op: batch.op, committing };
     let calls: Vec<&Call> = batch.calls.iter().collect();
     match work.attempt(&calls, Locking::Wait).await {
-        Err(Broken::Before(error)) if is_contention(&error) => {
+        // Rows can be left out, a file can't.
+        Err(Broken::Before(error))
+            if is_contention(&error) && side.product() == Product::Postgres =>
+        {
             let again = work.attempt(&calls, Locking::Skip).await;
             work.settle(&calls, again).await
         }
@@ -81,7 +86,7 @@ impl From<sqlx::Error> for Broken {
 }
 
 struct Work<'a> {
-    side: &'a Postgres,
+    side: &'a Database,
     collection: &'a Collection,
     shape: Shape<'a>,
     op: Op,
@@ -94,14 +99,19 @@ impl Work<'_> {
     }
 
     async fn attempt(&self, calls: &[&Call], locking: Locking) -> Result<Vec<Outcome>, Broken> {
-        let mut transaction = self.side.pool().begin().await?;
+        let mut session = self.side.pool().begin().await?;
+        if let Some(capture) = &self.shape.capture
+            && let Some(begin) = capture.home.begin()
+        {
+            session.run(&begin).await?;
+        }
         let outcomes = match self.op {
-            Op::Create => self.create(&mut transaction, calls).await?,
-            Op::Update | Op::Delete => self.existing(&mut transaction, calls, locking).await?,
+            Op::Create => self.create(&mut session, calls).await?,
+            Op::Update | Op::Delete => self.existing(&mut session, calls, locking).await?,
             Op::Undelete | Op::Read | Op::Find => calls.iter().map(|_| unsupported()).collect(),
         };
         self.committing.store(true, Ordering::Relaxed);
-        transaction.commit().await.map_err(Broken::Commit)?;
+        session.commit().await.map_err(Broken::Commit)?;
         Ok(outcomes)
     }
 
@@ -114,6 +124,8 @@ impl Work<'_> {
             Ok(outcomes) => Ok(outcomes),
             // A constraint that is checked at the commit: only alone can it be told whose it is.
             Err(Broken::Commit(error)) if is_about_rows(&error) => Ok(self.each_alone(calls).await),
+            // A trigger of the user's that ends the whole transaction (`RAISE(ROLLBACK)`).
+            Err(Broken::Before(error)) if is_constraint(&error) => Ok(self.each_alone(calls).await),
             Err(Broken::Commit(error)) => {
                 let sent = !is_surely_undone(&error);
                 Err(whole(self.side.name(), error, sent))
@@ -150,32 +162,26 @@ impl Work<'_> {
     /// Leaves the markers of these writes, in the transaction that made them.
     async fn mark(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         written: &[(RecordId, IntentId)],
     ) -> Result<(), sqlx::Error> {
-        let Some(schema) = self.shape.capture.filter(|_| !written.is_empty()) else {
+        let Some(capture) = self.shape.capture.as_ref().filter(|_| !written.is_empty()) else {
             return Ok(());
         };
-        let keys: Vec<&str> = written.iter().map(|(record, _)| record.as_str()).collect();
-        let ids: Vec<uuid::Uuid> = written.iter().map(|(_, intent)| intent.0).collect();
-        let done = sqlx::query(writes::mark(schema).text())
-            .bind(self.collection.flow.as_str())
-            .bind(self.collection.side.as_str())
-            .bind(keys)
-            .bind(ids)
-            .execute(connection)
-            .await;
-        done.map(drop)
+        for statement in capture.mark(written) {
+            session.run(&statement).await?;
+        }
+        Ok(())
     }
 
     /// The records as they are after the writes, the user's own triggers included.
     async fn read_back(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         records: &[RecordId],
     ) -> Result<HashMap<RecordId, Observation>, sqlx::Error> {
         let read_at = self.side.time();
-        let rows = read::by_key(connection, &self.shape, self.collection, records).await?;
+        let rows = read::by_key(session, &self.shape, records).await?;
         let after = |row: Row| {
             let record = row.record.clone();
             (record, self.observe(row, read_at, Source::WriteAnswer))

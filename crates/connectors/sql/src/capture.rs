@@ -1,22 +1,21 @@
 //! `capture install | remove | status`: what it takes to see changes without touching the user's
-//! tables but for two triggers. Every function may run twice: the second run finds nothing to do.
+//! tables but for triggers. Every function may run twice: the second run finds nothing to do.
 
 mod status;
 
 pub use status::CaptureStatus;
 
-use crate::error::database;
-use crate::postgres::Postgres;
-use crate::sql::capture::{self as ddl, Triggers};
-use crate::sql::{Sql, catalog, writes};
-use crate::table::{Kind, Table};
-use duet_core::id::{Column, FlowName};
+use crate::database::Database;
+use crate::error::is_denied;
+use crate::product::Product;
+use crate::session::Session;
+use crate::sql::{self, Capture, Home, Place, Statement};
+use crate::table::Table;
+use duet_core::id::Column;
 use duet_core::retry::FailureClass;
-use duet_core::side::Side;
 use duet_ports::connector::{Collection, ConnectorError};
-use sqlx::{PgConnection, Row};
 
-impl Postgres {
+impl Database {
     /// Installs the capture for these collections, all or none. What stands already is left alone.
     ///
     /// # Errors
@@ -26,10 +25,10 @@ impl Postgres {
         collections: &[Collection],
     ) -> Result<Vec<CaptureStatus>, ConnectorError> {
         self.limited(async {
-            self.in_transaction(async |connection| {
-                prepare(self, connection).await?;
+            self.in_transaction(async |session| {
+                prepare(self, session).await?;
                 for collection in collections {
-                    install(self, connection, collection).await?;
+                    install(self, session, collection).await?;
                 }
                 Ok(())
             })
@@ -48,7 +47,8 @@ impl Postgres {
     /// # Errors
     /// When rights are missing; then nothing was changed.
     pub async fn capture_remove(&self, collections: &[Collection]) -> Result<(), ConnectorError> {
-        let captures = collections.iter().map(Capture::of).collect();
+        let capture = |collection| Capture::of(self.home(), collection);
+        let captures = collections.iter().map(capture).collect();
         self.limited(self.removed(captures)).await?;
         for collection in collections {
             self.forget(collection);
@@ -56,7 +56,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// Takes captures away that belong to no flow any more, as [`Postgres::capture_others`] tells
+    /// Takes captures away that belong to no flow any more, as [`Database::capture_others`] tells
     /// them.
     ///
     /// # Errors
@@ -65,54 +65,55 @@ impl Postgres {
         &self,
         others: &[CaptureStatus],
     ) -> Result<(), ConnectorError> {
-        let capture = |other: &CaptureStatus| Capture { flow: other.flow.clone(), of: other.side };
+        let capture = |other: &CaptureStatus| Capture {
+            home: self.home(),
+            flow: other.flow.clone(),
+            side: other.side,
+        };
         self.limited(self.removed(others.iter().map(capture).collect())).await
     }
 
-    async fn removed(&self, captures: Vec<Capture>) -> Result<(), ConnectorError> {
-        self.in_transaction(async |connection| {
-            self.run(connection, ddl::LOCK).await?;
-            if !self.exists(connection).await? {
+    async fn removed(&self, captures: Vec<Capture<'_>>) -> Result<(), ConnectorError> {
+        self.in_transaction(async |session| {
+            self.lock(session).await?;
+            if !self.exists(session).await? {
                 return Ok(());
             }
             for capture in &captures {
-                remove(self, connection, capture).await?;
+                remove(self, session, capture).await?;
             }
-            sweep(self, connection).await
+            sweep(self, session).await
         })
         .await
     }
 
     async fn in_transaction(
         &self,
-        work: impl AsyncFnOnce(&mut PgConnection) -> Result<(), ConnectorError>,
+        work: impl AsyncFnOnce(&mut Session) -> Result<(), ConnectorError>,
     ) -> Result<(), ConnectorError> {
-        let mut transaction = self.pool().begin().await.map_err(|error| self.failed(error))?;
-        work(&mut transaction).await?;
-        transaction.commit().await.map_err(|error| self.failed(error))
+        let mut session = self.pool().begin().await.map_err(|error| self.failed(error))?;
+        work(&mut session).await?;
+        session.commit().await.map_err(|error| self.failed(error))
     }
 
-    async fn run(
-        &self,
-        connection: &mut PgConnection,
-        statement: &'static str,
-    ) -> Result<(), ConnectorError> {
-        let done = sqlx::query(statement).execute(connection).await;
-        done.map(drop).map_err(|error| self.failed(error))
+    async fn lock(&self, session: &mut Session) -> Result<(), ConnectorError> {
+        match self.home().lock() {
+            Some(lock) => session.run(&lock).await.map_err(|error| self.failed(error)),
+            None => Ok(()),
+        }
     }
 
     async fn ddl(
         &self,
-        connection: &mut PgConnection,
-        statement: &Sql,
+        session: &mut Session,
+        statement: &Statement,
     ) -> Result<(), ConnectorError> {
-        let done = sqlx::raw_sql(statement.text()).execute(connection).await;
-        done.map(drop).map_err(|error| self.explain(error))
+        session.script(statement).await.map_err(|error| self.explain(error))
     }
 
     /// Missing rights are what goes wrong here; the server's words alone don't tell what to do.
     fn explain(&self, error: sqlx::Error) -> ConnectorError {
-        let denied = database(&error).is_some_and(|told| told.code() == "42501");
+        let denied = is_denied(&error);
         let mut failed = self.failed(error);
         if denied {
             failed.failure.message.push_str(
@@ -123,40 +124,24 @@ impl Postgres {
         failed
     }
 
-    async fn exists(&self, connection: &mut PgConnection) -> Result<bool, ConnectorError> {
-        let found = rights(connection, &self.settings().schema).await;
+    async fn exists(&self, session: &mut Session) -> Result<bool, ConnectorError> {
+        let found = rights(session, self.home()).await;
         found.map(|(exists, _)| exists).map_err(|error| self.failed(error))
-    }
-}
-
-/// Whose changes are captured: what a capture is registered by.
-#[derive(Clone, Debug)]
-struct Capture {
-    flow: FlowName,
-    of: Side,
-}
-
-impl Capture {
-    fn of(collection: &Collection) -> Capture {
-        Capture { flow: collection.flow.clone(), of: collection.side }
     }
 }
 
 /// Whether the capture's tables exist, and whether we may use them.
 pub(crate) async fn rights(
-    connection: &mut PgConnection,
-    schema: &str,
+    session: &mut Session,
+    home: Home<'_>,
 ) -> Result<(bool, bool), sqlx::Error> {
-    let row = sqlx::query(catalog::capture_rights(schema).text()).fetch_one(connection).await;
-    let row = match row {
+    let row = match session.one(&home.rights()).await {
         Ok(row) => row,
         // Without rights on the schema its tables can't even be looked for.
-        Err(error) if database(&error).is_some_and(|told| told.code() == "42501") => {
-            return Ok((false, false));
-        }
+        Err(error) if is_denied(&error) => return Ok((false, false)),
         Err(error) => return Err(error),
     };
-    Ok((row.try_get("exists")?, row.try_get("usable")?))
+    Ok((row.is("present")?, row.is("usable")?))
 }
 
 /// How a capture stands for a collection.
@@ -187,261 +172,201 @@ impl Standing {
     }
 }
 
-/// How the capture of a collection stands: with both triggers, made for the key that the flow uses.
+/// How the capture of a collection stands: with all triggers, made for the key that the flow uses;
+/// and the table's columns that it knows no times of.
 pub(crate) async fn installed(
-    connection: &mut PgConnection,
-    schema: &str,
-    collection: &Collection,
+    session: &mut Session,
+    capture: &Capture<'_>,
     table: &Table,
-) -> Result<Standing, sqlx::Error> {
-    if rights(connection, schema).await? != (true, true) {
-        return Ok(Standing::Missing);
+) -> Result<(Standing, Vec<Column>), sqlx::Error> {
+    let missing = (Standing::Missing, Vec::new());
+    if rights(session, capture.home).await? != (true, true) {
+        return Ok(missing);
     }
-    let capture = Capture::of(collection);
-    let entry = entry(connection, schema, &capture).await?;
-    let of_this_key = |entry: &Entry| entry.relation == table.oid && entry.key == key(table);
-    let Some(entry) = entry.filter(of_this_key) else { return Ok(Standing::Missing) };
-    Ok(match is_watched(connection, schema, &capture, table.oid).await? {
-        false => Standing::Missing,
-        true if entry.is_older() => Standing::Older,
-        true => Standing::Captured(entry.base),
-    })
+    let entry = entry(session, capture).await?;
+    let Some(entry) = entry.filter(|entry| entry.is_of(table)) else { return Ok(missing) };
+    if !is_watched(session, capture, &table.identity).await? {
+        return Ok(missing);
+    }
+    let standing = match entry.is_older(capture.home) {
+        true => Standing::Older,
+        false => Standing::Captured(entry.base),
+    };
+    Ok((standing, entry.untimed(table)))
 }
 
 async fn is_watched(
-    connection: &mut PgConnection,
-    schema: &str,
-    capture: &Capture,
-    oid: i64,
+    session: &mut Session,
+    capture: &Capture<'_>,
+    identity: &str,
 ) -> Result<bool, sqlx::Error> {
-    let names = names(schema, capture);
-    let watching: i64 = sqlx::query_scalar(catalog::WATCHING)
-        .bind(oid)
-        .bind(names.as_slice())
-        .fetch_one(connection)
-        .await?;
-    Ok(watching == 2)
+    session.one(&capture.watching(identity)).await?.is("watched")
 }
 
 /// What is recorded of a capture.
 struct Entry {
-    relation: i64,
+    relation: String,
     key: Vec<String>,
-    version: i32,
+    version: i64,
     base: i64,
     /// Whether the capture's tables have every column that we ask for.
     whole: bool,
     /// Schema and name of the table, if it still exists.
     table: Option<(String, String)>,
+    /// The columns that its triggers name; none where they name no column.
+    columns: Option<Vec<String>>,
 }
 
 impl Entry {
     /// The version alone doesn't tell: a restored copy of the tables may lack a column.
-    fn is_older(&self) -> bool {
-        self.version < ddl::VERSION || !self.whole
+    fn is_older(&self, home: Home) -> bool {
+        self.version < home.version().into() || !self.whole
+    }
+
+    fn is_of(&self, table: &Table) -> bool {
+        self.relation == table.identity && self.key == table.key_names()
+    }
+
+    fn untimed(&self, table: &Table) -> Vec<Column> {
+        let Some(timed) = &self.columns else { return Vec::new() };
+        let names = table.columns.iter().map(|column| &column.name);
+        names.filter(|name| !timed.iter().any(|one| one == name.as_str())).cloned().collect()
     }
 }
 
-async fn entry(
-    connection: &mut PgConnection,
-    schema: &str,
-    capture: &Capture,
-) -> Result<Option<Entry>, sqlx::Error> {
-    let row = sqlx::query(ddl::registered(schema).text())
-        .bind(capture.flow.as_str())
-        .bind(capture.of.as_str())
-        .fetch_optional(connection)
-        .await?;
-    let Some(row) = row else { return Ok(None) };
-    let table_schema: Option<String> = row.try_get("schema")?;
-    let name: Option<String> = row.try_get("name")?;
+async fn entry(session: &mut Session, capture: &Capture<'_>) -> Result<Option<Entry>, sqlx::Error> {
+    let Some(row) = session.first(&capture.registered()).await? else { return Ok(None) };
+    let columns = match capture.home.product {
+        Product::Postgres => None,
+        Product::Sqlite => Some(row.texts("columns")?),
+    };
     Ok(Some(Entry {
-        relation: row.try_get("relation")?,
-        key: row.try_get("key")?,
-        version: row.try_get("version")?,
-        base: row.try_get("base")?,
-        whole: row.try_get("whole")?,
-        table: table_schema.zip(name),
+        relation: row.own_text("relation")?,
+        key: row.texts("key")?,
+        version: row.own_integer("version")?,
+        base: row.own_integer("base")?,
+        whole: row.is("whole")?,
+        table: row.text("schema")?.zip(row.text("name")?),
+        columns,
     }))
 }
 
-fn key(table: &Table) -> Vec<String> {
-    table.key.iter().map(|column| column.name.as_str().to_owned()).collect()
-}
-
-/// Trigger names: derived, as a flow's name may be longer than an identifier.
-fn names(schema: &str, capture: &Capture) -> [String; 2] {
-    let text = format!("{schema}/{}/{}", capture.flow, capture.of);
-    let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes()).simple().to_string();
-    ["row", "truncate"].map(|what| format!("duet_capture_{}_{what}", &id[..16]))
-}
-
-fn triggers<'a>(schema: &'a str, collection: &Collection, table: &'a Table) -> Triggers<'a> {
-    let padded = |kind| if kind == Kind::Padded { 'c' } else { '-' };
-    let mut arguments = vec![
-        collection.flow.as_str().to_owned(),
-        collection.side.as_str().to_owned(),
-        table.key.iter().map(|column| padded(column.kind)).collect(),
-    ];
-    arguments.extend(key(table));
-    Triggers {
-        schema,
-        table_schema: &table.schema,
-        table: &table.name,
-        names: names(schema, &Capture::of(collection)),
-        arguments,
-    }
-}
-
 /// Makes what all captures share, or brings its functions up to date.
-async fn prepare(side: &Postgres, connection: &mut PgConnection) -> Result<(), ConnectorError> {
-    side.run(connection, ddl::LOCK).await?;
-    let schema = side.settings().schema.as_str();
-    if !side.exists(connection).await? {
-        let there: bool = sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
-            .bind(crate::sql::quoted(schema))
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(|error| side.failed(error))?;
-        if !there {
-            side.ddl(connection, &ddl::schema(schema)).await?;
-        }
-        side.ddl(connection, &ddl::tables(schema, !there)).await?;
+async fn prepare(side: &Database, session: &mut Session) -> Result<(), ConnectorError> {
+    side.lock(session).await?;
+    let home = side.home();
+    if !side.exists(session).await? {
+        let made = make_schema(side, session).await?;
+        side.ddl(session, &home.tables(made)).await?;
     }
-    side.ddl(connection, &ddl::functions(schema)).await
+    match home.functions() {
+        Some(functions) => side.ddl(session, &functions).await,
+        None => Ok(()),
+    }
+}
+
+/// Makes the schema, if there are schemas and this one isn't there; tells whether it did.
+async fn make_schema(side: &Database, session: &mut Session) -> Result<bool, ConnectorError> {
+    let home = side.home();
+    let (Some(there), Some(schema)) = (home.has_schema(), home.schema()) else { return Ok(false) };
+    let there = async { session.one(&there).await?.is("there") };
+    if there.await.map_err(|error| side.failed(error))? {
+        return Ok(false);
+    }
+    side.ddl(session, &schema).await?;
+    Ok(true)
 }
 
 async fn install(
-    side: &Postgres,
-    connection: &mut PgConnection,
+    side: &Database,
+    session: &mut Session,
     collection: &Collection,
 ) -> Result<(), ConnectorError> {
-    let known = side.load(connection, collection).await?;
+    let known = side.load(session, collection).await?;
     let table = &known.table;
     capturable(side, collection, table)?;
-    let schema = side.settings().schema.as_str();
     let fail = |error| side.failed(error);
-    let capture = Capture::of(collection);
-    let old = entry(connection, schema, &capture).await.map_err(fail)?;
-    let same = old.as_ref().is_some_and(|old| old.relation == table.oid && old.key == key(table));
-    let watched = is_watched(connection, schema, &capture, table.oid).await.map_err(fail)?;
-    if !(same && watched) {
-        forget_other(side, connection, &capture, old, table).await?;
-        side.ddl(connection, &ddl::triggers(&triggers(schema, collection, table))).await?;
+    let capture = Capture::of(side.home(), collection);
+    let old = entry(session, &capture).await.map_err(fail)?;
+    let same = old.as_ref().is_some_and(|old| old.is_of(table));
+    let watched = is_watched(session, &capture, &table.identity).await.map_err(fail)?;
+    if let Some(old) = old.filter(|_| !same) {
+        // Of another table, or with another key: its ids mean nothing here.
+        forget(side, session, &capture, Some(old)).await?;
     }
-    register(side, connection, collection, table, !watched).await
-}
-
-/// A capture of this flow on another table, or with another key: its ids mean nothing here.
-async fn forget_other(
-    side: &Postgres,
-    connection: &mut PgConnection,
-    capture: &Capture,
-    old: Option<Entry>,
-    table: &Table,
-) -> Result<(), ConnectorError> {
-    match old {
-        Some(old) if old.relation != table.oid || old.key != key(table) => {
-            forget(side, connection, capture, Some(old)).await
-        }
-        Some(_) | None => Ok(()),
+    // Triggers that name columns are made anew for those that the table has now.
+    if !(same && watched) || side.product() == Product::Sqlite {
+        side.ddl(session, &capture.triggers(table)).await?;
     }
+    for statement in capture.register(&collection.name, table, !watched) {
+        session.run(&statement).await.map_err(fail)?;
+    }
+    Ok(())
 }
 
 fn capturable(
-    side: &Postgres,
+    side: &Database,
     collection: &Collection,
     table: &Table,
 ) -> Result<(), ConnectorError> {
-    if matches!(table.relation_kind.as_str(), "r" | "p") {
+    if table.is_table {
         return Ok(());
     }
     let text = format!("{} is not a table: its changes can't be captured", collection.name);
     Err(side.refuse(FailureClass::Permission, "42809", text))
 }
 
-async fn register(
-    side: &Postgres,
-    connection: &mut PgConnection,
-    collection: &Collection,
-    table: &Table,
-    missed: bool,
-) -> Result<(), ConnectorError> {
-    let done = sqlx::query(ddl::register(&side.settings().schema).text())
-        .bind(collection.flow.as_str())
-        .bind(collection.side.as_str())
-        .bind(table.oid)
-        .bind(collection.name.as_str())
-        .bind(key(table))
-        .bind(ddl::VERSION)
-        .bind(missed)
-        .execute(connection)
-        .await;
-    done.map(drop).map_err(|error| side.failed(error))
-}
-
 async fn remove(
-    side: &Postgres,
-    connection: &mut PgConnection,
-    capture: &Capture,
+    side: &Database,
+    session: &mut Session,
+    capture: &Capture<'_>,
 ) -> Result<(), ConnectorError> {
-    let old = entry(connection, &side.settings().schema, capture).await;
-    let old = old.map_err(|error| side.failed(error))?;
-    forget(side, connection, capture, old).await
+    let old = entry(session, capture).await.map_err(|error| side.failed(error))?;
+    forget(side, session, capture, old).await
 }
 
 async fn forget(
-    side: &Postgres,
-    connection: &mut PgConnection,
-    capture: &Capture,
+    side: &Database,
+    session: &mut Session,
+    capture: &Capture<'_>,
     old: Option<Entry>,
 ) -> Result<(), ConnectorError> {
-    let schema = side.settings().schema.as_str();
-    if let Some((table_schema, table)) = old.and_then(|old| old.table) {
-        let of = Triggers {
-            schema,
-            table_schema: &table_schema,
-            table: &table,
-            names: names(schema, capture),
-            arguments: Vec::new(),
-        };
-        side.ddl(connection, &ddl::drop_triggers(&of)).await?;
+    if let Some((schema, name)) = old.and_then(|old| old.table) {
+        let from = Place { schema: &schema, name: &name };
+        side.ddl(session, &capture.drop_triggers(from)).await?;
     }
-    for statement in ddl::forget(schema) {
-        let done = sqlx::query(statement.text())
-            .bind(capture.flow.as_str())
-            .bind(capture.of.as_str())
-            .execute(&mut *connection)
-            .await;
-        done.map_err(|error| side.failed(error))?;
+    for statement in capture.forget() {
+        session.run(&statement).await.map_err(|error| side.failed(error))?;
     }
     Ok(())
 }
 
 /// With the last capture goes what all of them share; the schema only if it was made by us and
 /// holds nothing else.
-async fn sweep(side: &Postgres, connection: &mut PgConnection) -> Result<(), ConnectorError> {
-    let schema = side.settings().schema.as_str();
-    let (empty, made): (bool, bool) = sqlx::query_as(ddl::left(schema).text())
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(|error| side.failed(error))?;
-    if empty {
-        side.ddl(connection, &ddl::drop_tables(schema)).await?;
+async fn sweep(side: &Database, session: &mut Session) -> Result<(), ConnectorError> {
+    let home = side.home();
+    let fail = |error| side.failed(error);
+    let left = session.one(&home.left()).await.map_err(fail)?;
+    let (vacant, made) = (left.is("vacant").map_err(fail)?, left.is("made").map_err(fail)?);
+    if vacant {
+        side.ddl(session, &home.drop_tables()).await?;
     }
-    if empty && made {
-        drop_schema(side, connection).await?;
+    match home.drop_schema().filter(|_| vacant && made) {
+        Some(schema) => drop_schema(side, session, &schema).await,
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// What a user put into our schema keeps it.
-async fn drop_schema(side: &Postgres, connection: &mut PgConnection) -> Result<(), ConnectorError> {
-    side.run(connection, writes::SAVEPOINT).await?;
-    let dropped = side.ddl(connection, &ddl::drop_schema(&side.settings().schema)).await;
-    let end = if dropped.is_ok() { writes::RELEASE } else { writes::BACK };
-    let ended = sqlx::raw_sql(end).execute(connection).await;
-    ended.map(drop).map_err(|error| side.failed(error))
+async fn drop_schema(
+    side: &Database,
+    session: &mut Session,
+    schema: &Statement,
+) -> Result<(), ConnectorError> {
+    session.run(&sql::savepoint()).await.map_err(|error| side.failed(error))?;
+    let dropped = side.ddl(session, schema).await;
+    let end = if dropped.is_ok() { sql::release() } else { sql::back() };
+    session.script(&end).await.map_err(|error| side.failed(error))
 }
 
 /// The columns that a capture of this collection would take as key.

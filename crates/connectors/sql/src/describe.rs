@@ -1,20 +1,28 @@
 //! Describes a collection: columns with their canonical forms, rights, promises, what is missing.
 
 use crate::capture;
-use crate::error::database;
-use crate::postgres::{Known, Postgres};
+use crate::database::{Database, Known};
+use crate::error::{is_contention, is_read_only, words};
+use crate::product::Product;
+use crate::sql::catalog;
 use crate::table::Table;
 use duet_core::spec::PathClass;
 use duet_ports::connector::{About, Collection, ConnectorError, Description, May, Remark};
 
 /// Asks the catalogue and the server's clock.
 pub(crate) async fn describe(
-    side: &Postgres,
+    side: &Database,
     collection: &Collection,
 ) -> Result<Description, ConnectorError> {
     let known = side.look(collection).await?;
     let skew_us = side.measure().await?;
-    let mut remarks = remarks(collection, &known.table);
+    let writable = is_writable(side, &known.table).await?;
+    let mut remarks = remarks(collection, &known);
+    if !writable {
+        let text = "the file can't be written: give this user the right to write it, and to make \
+                    files beside it";
+        remarks.push(fatal(None, text.to_owned()));
+    }
     remarks.extend(capture_remark(side, collection, &known).await?);
     remarks.extend(filter_remark(side, collection, &known).await?);
     let table = &known.table;
@@ -28,8 +36,16 @@ pub(crate) async fn describe(
         guarded: class,
         batch: class,
         grain_us: 0,
-        skew_us: skew_us.abs(),
-        may: May { create: table.may_create, update: table.may_update, delete: table.may_delete },
+        // Versions are numbers; times of a file are off by the milliseconds that they don't tell.
+        skew_us: match side.product() {
+            Product::Postgres => skew_us.abs(),
+            Product::Sqlite => skew_us.abs().saturating_add(1_000),
+        },
+        may: May {
+            create: writable && table.may_create,
+            update: writable && table.may_update,
+            delete: writable && table.may_delete,
+        },
         remarks,
     })
 }
@@ -38,7 +54,27 @@ fn fatal(about: Option<About>, text: String) -> Remark {
     Remark { fatal: true, about, text }
 }
 
-fn remarks(collection: &Collection, table: &Table) -> Vec<Remark> {
+/// Whether anything can be written at all, where no right tells: by a write of no row. What somebody
+/// else is writing now can be.
+async fn is_writable(side: &Database, table: &Table) -> Result<bool, ConnectorError> {
+    if side.product() == Product::Postgres || !table.is_table {
+        return Ok(true);
+    }
+    let tried = async {
+        let mut session = side.pool().begin().await?;
+        session.run(&catalog::sqlite::touch(&table.name)).await?;
+        session.rollback().await
+    };
+    match tried.await {
+        Ok(()) => Ok(true),
+        Err(error) if is_read_only(&error) => Ok(false),
+        Err(error) if is_contention(&error) => Ok(true),
+        Err(error) => Err(side.failed(error)),
+    }
+}
+
+fn remarks(collection: &Collection, known: &Known) -> Vec<Remark> {
+    let table = &known.table;
     let mut remarks = Vec::new();
     let name = &collection.name;
     if !table.may_read {
@@ -62,22 +98,35 @@ fn remarks(collection: &Collection, table: &Table) -> Vec<Remark> {
             ),
         });
     }
+    if !known.untimed.is_empty() {
+        let names: Vec<&str> = known.untimed.iter().map(|column| column.as_str()).collect();
+        remarks.push(Remark {
+            fatal: false,
+            about: None,
+            text: format!(
+                "{name} has columns that its capture doesn't know ({}): their changes are told, \
+                 with the time of the whole row; `duet capture install` makes them known",
+                names.join(", ")
+            ),
+        });
+    }
     remarks
 }
 
 async fn capture_remark(
-    side: &Postgres,
+    side: &Database,
     collection: &Collection,
     known: &Known,
 ) -> Result<Option<Remark>, ConnectorError> {
     let Some(fault) = known.standing.fault(collection) else { return Ok(None) };
-    let schema = &side.settings().schema;
-    let mut connection = side.pool().acquire().await.map_err(|error| side.failed(error))?;
-    let rights = capture::rights(&mut connection, schema).await;
+    let home = side.home();
+    let mut session = side.pool().acquire().await.map_err(|error| side.failed(error))?;
+    let rights = capture::rights(&mut session, home).await;
     let (exists, usable) = rights.map_err(|error| side.failed(error))?;
     if exists && !usable {
         let text = format!(
-            "no right to use the tables in schema {schema}: grant them as the capture's page says"
+            "no right to use the tables in schema {}: grant them as the capture's page says",
+            home.name
         );
         return Ok(Some(fatal(None, text)));
     }
@@ -86,7 +135,7 @@ async fn capture_remark(
 
 /// Tries the filter on no row: what the server says of it is for the person who wrote it.
 async fn filter_remark(
-    side: &Postgres,
+    side: &Database,
     collection: &Collection,
     known: &Known,
 ) -> Result<Option<Remark>, ConnectorError> {
@@ -94,18 +143,13 @@ async fn filter_remark(
         return Ok(None);
     }
     let shape = side.shape(collection, known)?;
-    let mut connection = side.pool().acquire().await.map_err(|error| side.failed(error))?;
-    let tried = sqlx::query(crate::sql::rows::page(&shape, false).text())
-        .bind(collection.flow.as_str())
-        .bind(collection.side.as_str())
-        .bind(0_i64)
-        .execute(&mut *connection)
-        .await;
-    match tried {
-        Ok(_) => Ok(None),
-        Err(error) => match database(&error) {
+    let Some(page) = shape.page(None, 0) else { return Ok(None) };
+    let mut session = side.pool().acquire().await.map_err(|error| side.failed(error))?;
+    match session.run(&page).await {
+        Ok(()) => Ok(None),
+        Err(error) => match words(&error) {
             Some(told) => {
-                let text = format!("the filter can't be used: {}", told.message());
+                let text = format!("the filter can't be used: {told}");
                 Ok(Some(fatal(Some(About::Filter), text)))
             }
             None => Err(side.failed(error)),

@@ -3,12 +3,13 @@
 
 use crate::announce::Announcements;
 use crate::capture::Standing;
+use crate::database::Database;
 use crate::fold::{Change, Folded, Happened, Moved, Traces, fold};
 use crate::frontier::Frontier;
-use crate::postgres::Postgres;
 use crate::read;
 use crate::record::Row;
-use crate::sql::{Shape, changes};
+use crate::session::Session;
+use crate::sql::{Capture, Shape};
 use async_trait::async_trait;
 use duet_core::id::RecordId;
 use duet_core::observation::{ActorClass, Deletion, Observation, Presence, Source, Version};
@@ -18,16 +19,12 @@ use duet_ports::connector::{
     Collection, Connector, ConnectorError, Detected, Detector, Position, Reading,
 };
 use duet_ports::envelope::WhatV1;
-use sqlx::{PgConnection, Row as _};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// One snapshot for the changes and the rows they are about.
-const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-
 /// The outbox of one collection.
 pub(crate) struct Outbox {
-    side: Postgres,
+    side: Database,
     collection: Collection,
     announcements: Announcements,
     frontier: Frontier,
@@ -47,7 +44,7 @@ struct Gap {
 /// Opens the outbox. Where to begin it tells itself, as what is settled isn't in it any more; the
 /// position only tells which capture it was.
 pub(crate) async fn open(
-    side: &Postgres,
+    side: &Database,
     collection: &Collection,
     from: Option<&Position>,
 ) -> Result<Outbox, ConnectorError> {
@@ -69,7 +66,7 @@ pub(crate) async fn open(
 }
 
 /// An outbox that nobody fills would look like a quiet table.
-async fn captured(side: &Postgres, collection: &Collection) -> Result<i64, ConnectorError> {
+async fn captured(side: &Database, collection: &Collection) -> Result<i64, ConnectorError> {
     let standing = side.known(collection).await?.standing;
     let code = match standing {
         Standing::Captured(base) => return Ok(base),
@@ -84,7 +81,7 @@ fn cursor(base: i64) -> Position {
     Position(format!("c:{base}"))
 }
 
-fn anew(side: &Postgres) -> ConnectorError {
+fn anew(side: &Database) -> ConnectorError {
     let why = "the capture was installed anew since: changes in between were told to nobody";
     ConnectorError::lost_position(Connector::connection(side).clone(), why)
 }
@@ -114,21 +111,28 @@ impl Detector for Outbox {
 
     async fn head(&mut self) -> Result<Position, ConnectorError> {
         let head = async {
-            let head = sqlx::query_scalar(changes::HEAD).fetch_one(self.side.pool()).await;
-            head.map_err(|error| self.side.failed(error))
+            let asked = async {
+                let mut session = self.side.pool().acquire().await?;
+                session.one(&self.side.home().head()).await?.own_text("head")
+            };
+            asked.await.map_err(|error| self.side.failed(error))
         };
         let head: String = self.side.limited(head).await?;
         Ok(Position(format!("h:{head}")))
     }
 
     async fn reached(&mut self, head: &Position) -> Result<bool, ConnectorError> {
-        let Some(head) = head.0.strip_prefix("h:").filter(|xid| xid.parse::<u64>().is_ok()) else {
-            return Err(self.foreign());
-        };
+        let Some(head) = head.0.strip_prefix("h:") else { return Err(self.foreign()) };
+        let unread = self.capture().unread_before(&self.frontier.reached(), head);
+        let unread = unread.ok_or_else(|| self.foreign())?;
         if self.gap.is_some() {
             return Ok(false);
         }
-        self.side.limited(self.is_read(head)).await
+        let is_read = async {
+            let mut session = self.side.pool().acquire().await?;
+            Ok(!session.one(&unread).await?.is("waiting")?)
+        };
+        self.side.limited(async { is_read.await.map_err(|error| self.side.failed(error)) }).await
     }
 
     fn cursor(&self) -> Option<Position> {
@@ -149,7 +153,7 @@ impl Outbox {
         let fail = |error| side.outdated(&self.collection, error);
         let shape = side.shape(&self.collection, &known)?;
         let read_at = side.time();
-        let mut snapshot = side.pool().begin_with(SNAPSHOT).await.map_err(fail)?;
+        let mut snapshot = side.pool().snapshot().await.map_err(fail)?;
         let (oldest, news) = self.unread(&mut snapshot, limit).await.map_err(fail)?;
         if news.first().is_some_and(|first| first.op == Happened::Truncated) {
             drop(snapshot);
@@ -171,20 +175,12 @@ impl Outbox {
 
     async fn unread(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         limit: usize,
     ) -> Result<(u64, Vec<Change>), sqlx::Error> {
-        let row = sqlx::query(changes::unread(&self.side.settings().schema).text())
-            .bind(self.collection.flow.as_str())
-            .bind(self.collection.side.as_str())
-            .bind(self.frontier.top())
-            .bind(self.frontier.oldest().to_string())
-            .bind(self.frontier.recent())
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_one(connection)
-            .await?;
-        let oldest: String = row.try_get("oldest")?;
-        let news: String = row.try_get("news")?;
+        let row = session.one(&self.capture().unread(&self.frontier.reached(), limit)).await?;
+        let oldest = row.own_text("oldest")?;
+        let news = row.own_text("news")?;
         let news =
             serde_json::from_str(&news).map_err(|error| sqlx::Error::Decode(error.into()))?;
         Ok((oldest.parse().unwrap_or(0), news))
@@ -192,7 +188,7 @@ impl Outbox {
 
     async fn tell(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         shape: &Shape<'_>,
         mut folded: Folded,
         read_at: Stamp,
@@ -200,7 +196,7 @@ impl Outbox {
         let moved = std::mem::take(&mut folded.moved);
         let records = folded.records();
         let ids: Vec<RecordId> = records.iter().map(|(record, _)| record.clone()).collect();
-        let rows = read::by_key(connection, shape, &self.collection, &ids).await?;
+        let rows = read::by_key(session, shape, &ids).await?;
         let mut rows: HashMap<RecordId, Row> =
             rows.into_iter().map(|row| (row.record.clone(), row)).collect();
         let moved = moved.into_iter().map(|one| told(one, read_at));
@@ -241,14 +237,13 @@ impl Outbox {
     /// The next known keys, each to be read. Only the last page gives the truncation up.
     async fn gap_page(&mut self, limit: usize) -> Result<Reading, ConnectorError> {
         let Some(gap) = &mut self.gap else { return Ok(Reading::default()) };
-        let keys = sqlx::query_scalar(changes::known_keys(&self.side.settings().schema).text())
-            .bind(self.collection.flow.as_str())
-            .bind(self.collection.side.as_str())
-            .bind(gap.after.as_deref())
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(self.side.pool())
-            .await;
-        let keys: Vec<String> = keys.map_err(|error| self.side.failed(error))?;
+        let capture = Capture::of(self.side.home(), &self.collection);
+        let asked = async {
+            let mut session = self.side.pool().acquire().await?;
+            let rows = session.all(&capture.known_keys(gap.after.as_deref(), limit)).await?;
+            rows.iter().map(|row| row.own_text("key")).collect::<Result<Vec<_>, _>>()
+        };
+        let keys = asked.await.map_err(|error| self.side.failed(error))?;
         let last = keys.len() < limit;
         let given_up: &[i64] = if last { &[gap.seq] } else { &[] };
         let position = Some(position(given_up));
@@ -261,30 +256,17 @@ impl Outbox {
     }
 
     async fn give_up(&mut self, rows: &[i64]) -> Result<(), ConnectorError> {
-        let done = sqlx::query(changes::settle(&self.side.settings().schema).text())
-            .bind(self.collection.flow.as_str())
-            .bind(self.collection.side.as_str())
-            .bind(rows)
-            .execute(self.side.pool())
-            .await;
-        done.map_err(|error| self.side.failed(error))?;
+        let done = async {
+            let mut session = self.side.pool().acquire_to_write().await?;
+            session.run(&self.capture().settle(rows)).await
+        };
+        done.await.map_err(|error| self.side.failed(error))?;
         self.frontier.settle(rows);
         Ok(())
     }
 
-    async fn is_read(&self, head: &str) -> Result<bool, ConnectorError> {
-        let waiting =
-            sqlx::query_scalar(changes::unread_before(&self.side.settings().schema).text())
-                .bind(self.collection.flow.as_str())
-                .bind(self.collection.side.as_str())
-                .bind(self.frontier.top())
-                .bind(self.frontier.oldest().to_string())
-                .bind(self.frontier.recent())
-                .bind(head)
-                .fetch_one(self.side.pool())
-                .await;
-        let waiting: bool = waiting.map_err(|error| self.side.failed(error))?;
-        Ok(!waiting)
+    fn capture(&self) -> Capture<'_> {
+        Capture::of(self.side.home(), &self.collection)
     }
 
     fn foreign(&self) -> ConnectorError {

@@ -1,10 +1,14 @@
-//! What a failure of PostgreSQL means: SQLSTATE to class, in one function. What follows from a
-//! class is decided by the core.
+//! What a failure means: each database's codes to class. What follows from a class is decided by the
+//! core.
+
+mod file;
+mod server;
 
 use duet_core::id::ConnectionName;
 use duet_core::retry::{Failure, FailureClass};
 use duet_ports::connector::ConnectorError;
 use sqlx::postgres::PgDatabaseError;
+use sqlx::sqlite::SqliteError;
 
 /// What was being done: a broken reference means another thing to a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,45 +19,32 @@ pub(crate) enum Doing {
     Deleting,
 }
 
-/// The class of a SQLSTATE. Codes are an open set: one that isn't listed goes by its first two
-/// letters, and a class that isn't listed makes no sense here.
-pub(crate) fn class(code: &str, doing: Doing) -> FailureClass {
-    match code {
-        // Serialization, deadlock, lock not obtained, cancelled by a time limit.
-        "40001" | "40P01" | "55P03" | "57014" => FailureClass::Transient,
-        "23505" | "23P01" => FailureClass::Uniqueness,
-        "23001" => FailureClass::Restricted,
-        "23503" if doing == Doing::Deleting => FailureClass::Restricted,
-        "23503" => FailureClass::Dependency,
-        // Read-only: a server that was failed over from, or isn't promoted yet. It concerns every
-        // write, and passes.
-        "25006" => FailureClass::Unreachable,
-        // Not allowed; no such column, table, type, function, schema; type mismatch.
-        "42501" | "42703" | "42P01" | "42704" | "42883" | "3F000" | "42804" => {
-            FailureClass::Permission
-        }
-        // No such database.
-        "3D000" => FailureClass::Permission,
-        _ => class_of_class(code.get(..2).unwrap_or_default()),
+/// What the database itself told.
+enum Told<'a> {
+    Server(&'a PgDatabaseError),
+    File(&'a SqliteError),
+}
+
+fn told(error: &sqlx::Error) -> Option<Told<'_>> {
+    let sqlx::Error::Database(told) = error else { return None };
+    match told.try_downcast_ref::<PgDatabaseError>() {
+        Some(server) => Some(Told::Server(server)),
+        None => told.try_downcast_ref::<SqliteError>().map(Told::File),
     }
 }
 
-fn class_of_class(letters: &str) -> FailureClass {
-    match letters {
-        // Connection, resources, operator intervention, system, invalid transaction state.
-        "08" | "57" => FailureClass::Unreachable,
-        "53" | "58" | "40" | "25" | "55" => FailureClass::Transient,
-        "28" => FailureClass::Auth,
-        // Data, integrity, check option, raised by a trigger, by an external routine.
-        "22" | "23" | "44" | "P0" | "38" | "39" | "27" => FailureClass::Validation,
-        "42" => FailureClass::Permission,
-        _ => FailureClass::Poison,
+impl Told<'_> {
+    fn class(&self, doing: Doing) -> FailureClass {
+        match self {
+            Told::Server(told) => server::class(told.code(), doing),
+            Told::File(told) => file::class(told, doing),
+        }
     }
 }
 
 /// Whether a failure is about the rows of a statement, so that one of them alone may be to blame.
 pub(crate) fn is_about_rows(error: &sqlx::Error) -> bool {
-    database(error).is_some_and(|told| match class(told.code(), Doing::Other) {
+    told(error).is_some_and(|told| match told.class(Doing::Other) {
         FailureClass::Validation
         | FailureClass::Uniqueness
         | FailureClass::Dependency
@@ -72,7 +63,34 @@ pub(crate) fn is_about_rows(error: &sqlx::Error) -> bool {
 
 /// Whether somebody else held what we needed: to be tried again without waiting for it.
 pub(crate) fn is_contention(error: &sqlx::Error) -> bool {
-    database(error).is_some_and(|told| matches!(told.code(), "40001" | "40P01" | "55P03"))
+    match told(error) {
+        Some(Told::Server(told)) => server::is_contention(told.code()),
+        Some(Told::File(told)) => file::is_contention(told),
+        None => false,
+    }
+}
+
+/// Whether rights are missing.
+pub(crate) fn is_denied(error: &sqlx::Error) -> bool {
+    matches!(told(error), Some(Told::Server(told)) if told.code() == "42501")
+}
+
+/// Whether nothing can be written where we write.
+pub(crate) fn is_read_only(error: &sqlx::Error) -> bool {
+    match told(error) {
+        Some(Told::Server(told)) => told.code() == "25006",
+        Some(Told::File(told)) => file::is_read_only(told),
+        None => false,
+    }
+}
+
+/// Whether a constraint, or a trigger of the user's, refused a row of a statement.
+pub(crate) fn is_constraint(error: &sqlx::Error) -> bool {
+    match told(error) {
+        Some(Told::Server(told)) => told.code().starts_with("23"),
+        Some(Told::File(told)) => file::is_constraint(told),
+        None => false,
+    }
 }
 
 /// Whether a commit that failed so surely left nothing behind. Anything else the server says while
@@ -83,49 +101,31 @@ pub(crate) fn is_surely_undone(error: &sqlx::Error) -> bool {
 
 /// Whether the table isn't what it was when we looked at it.
 pub(crate) fn is_outdated(error: &sqlx::Error) -> bool {
-    let codes = ["42703", "42P01", "42704", "42883", "42804", "0A000", "3F000"];
-    database(error).is_some_and(|told| codes.contains(&told.code()))
+    match told(error) {
+        Some(Told::Server(told)) => server::is_outdated(told.code()),
+        Some(Told::File(told)) => file::is_outdated(told),
+        None => false,
+    }
 }
 
-/// What the server told, if it was the server that told.
-pub(crate) fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+/// What the database said, if it was the database that said it.
+pub(crate) fn words(error: &sqlx::Error) -> Option<String> {
     match error {
-        sqlx::Error::Database(told) => told.try_downcast_ref::<PgDatabaseError>(),
+        sqlx::Error::Database(told) => Some(told.message().to_owned()),
         _ => None,
     }
 }
 
-/// A failure as it is stored. Its message is the server's own and may hold values.
+/// A failure as it is stored. Its message is the database's own and may hold values.
 pub(crate) fn failure(error: &sqlx::Error, doing: Doing) -> Failure {
-    match database(error) {
-        Some(told) => told_failure(told, doing),
-        None => local_failure(error),
-    }
-}
-
-fn told_failure(told: &PgDatabaseError, doing: Doing) -> Failure {
-    let mut message = told.message().to_owned();
-    for more in [told.detail(), told.hint()].into_iter().flatten() {
-        message.push_str(". ");
-        message.push_str(more);
-    }
-    Failure {
-        class: class(told.code(), doing),
-        code: told.code().to_owned(),
-        message,
-        columns: columns(told),
-        retry_after_us: None,
-    }
-}
-
-/// The column named by the server, else those of a detail such as `Key (a, b)=(1, 2) already …`.
-fn columns(told: &PgDatabaseError) -> Vec<String> {
-    if let Some(column) = told.column() {
-        return vec![column.to_owned()];
-    }
-    let listed = told.detail().and_then(|detail| detail.strip_prefix("Key ("));
-    let listed = listed.and_then(|rest| rest.split_once(")=")).map(|(columns, _)| columns);
-    listed.map_or_else(Vec::new, |columns| columns.split(", ").map(str::to_owned).collect())
+    let Some(told) = told(error) else { return local_failure(error) };
+    let (code, message, columns) = match &told {
+        Told::Server(told) => {
+            (told.code().to_owned(), server::message(told), server::columns(told))
+        }
+        Told::File(told) => (file::code(told), file::message(told), file::columns(told)),
+    };
+    Failure { class: told.class(doing), code, message, columns, retry_after_us: None }
 }
 
 fn local_failure(error: &sqlx::Error) -> Failure {
@@ -181,40 +181,6 @@ pub(crate) fn too_long(connection: &ConnectionName, sent: bool) -> ConnectorErro
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_code_that_a_user_meets_has_its_class() {
-        let cases = [
-            ("40001", FailureClass::Transient),
-            ("40P01", FailureClass::Transient),
-            ("55P03", FailureClass::Transient),
-            ("57014", FailureClass::Transient),
-            ("53300", FailureClass::Transient),
-            ("57P03", FailureClass::Unreachable),
-            ("57P01", FailureClass::Unreachable),
-            ("25006", FailureClass::Unreachable),
-            ("08006", FailureClass::Unreachable),
-            ("28P01", FailureClass::Auth),
-            ("23505", FailureClass::Uniqueness),
-            ("23502", FailureClass::Validation),
-            ("23514", FailureClass::Validation),
-            ("22001", FailureClass::Validation),
-            ("22003", FailureClass::Validation),
-            ("22P02", FailureClass::Validation),
-            ("P0001", FailureClass::Validation),
-            ("23503", FailureClass::Dependency),
-            ("23001", FailureClass::Restricted),
-            ("42501", FailureClass::Permission),
-            ("42703", FailureClass::Permission),
-            ("42P01", FailureClass::Permission),
-            ("XX000", FailureClass::Poison),
-            ("", FailureClass::Poison),
-        ];
-        for (code, expected) in cases {
-            assert_eq!(class(code, Doing::Other), expected, "{code}");
-        }
-        assert_eq!(class("23503", Doing::Deleting), FailureClass::Restricted);
-    }
 
     #[test]
     fn a_lost_connection_is_unreachable_and_a_lost_commit_unknown() {

@@ -1,33 +1,32 @@
 //! Searches records by values: one query for many searches.
 
 use crate::codec;
-use crate::postgres::Postgres;
+use crate::database::Database;
 use crate::record::Row;
-use crate::sql::rows::Needle;
-use crate::sql::{Shape, rows};
+use crate::session::Session;
+use crate::sql::{Shape, Wanted};
 use duet_core::id::Column;
 use duet_core::intent::{FindKey, Found};
 use duet_core::observation::Source;
 use duet_ports::connector::{Collection, ConnectorError, Search};
-use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
 /// Searches; one list per search, in the order asked.
 pub(crate) async fn find(
-    side: &Postgres,
+    side: &Database,
     collection: &Collection,
     searches: &[Search],
 ) -> Result<Vec<Vec<Found>>, ConnectorError> {
     let known = side.known(collection).await?;
     let shape = side.shape(collection, &known)?;
     check(side, &shape, searches)?;
-    let mut connection = side.pool().acquire().await.map_err(|error| side.failed(error))?;
+    let mut session = side.pool().acquire().await.map_err(|error| side.failed(error))?;
     let read_at = side.time();
     let keys: Vec<(usize, &FindKey)> = (0..)
         .zip(searches)
         .flat_map(|(n, search)| search.keys.iter().map(move |key| (n, key)))
         .collect();
-    let found = by_value(&mut connection, &shape, collection, &keys).await;
+    let found = by_value(&mut session, &shape, &keys).await;
     let found = found.map_err(|error| side.outdated(collection, error))?;
     let mut answers = vec![Vec::new(); searches.len()];
     for (n, rule, row) in found {
@@ -38,62 +37,47 @@ pub(crate) async fn find(
     Ok(answers)
 }
 
-fn check(side: &Postgres, shape: &Shape, searches: &[Search]) -> Result<(), ConnectorError> {
+fn check(side: &Database, shape: &Shape, searches: &[Search]) -> Result<(), ConnectorError> {
     let keys = searches.iter().flat_map(|search| &search.keys);
     let mut columns = keys.flat_map(|key| &key.columns).map(|(column, _)| column);
     let missing = columns.find(|column| shape.table.column(column).is_none());
     missing.map_or(Ok(()), |column| Err(side.no_column(shape.table, column.as_str())))
 }
 
-/// What one set of columns is searched for: needle numbers, and per column the values.
-type Asked = (Vec<i32>, Vec<Vec<String>>);
-
 /// Rows that hold these keys, each with the number given to its key and the key's rule. A row that
 /// holds several keys of one number is answered once, by the best rule.
 pub(crate) async fn by_value(
-    connection: &mut PgConnection,
+    session: &mut Session,
     shape: &Shape<'_>,
-    collection: &Collection,
     keys: &[(usize, &FindKey)],
 ) -> Result<Vec<(usize, Option<usize>, Row)>, sqlx::Error> {
     let asked = asked(shape, keys);
     if asked.is_empty() {
         return Ok(Vec::new());
     }
-    let sets: Vec<Needle> = asked.keys().map(|set| columns(shape, set)).collect();
-    let statement = rows::by_value(shape, &sets);
-    let mut query =
-        sqlx::query(statement.text()).bind(collection.flow.as_str()).bind(collection.side.as_str());
-    for (numbers, values) in asked.into_values() {
-        query = query.bind(numbers);
-        for value in values {
-            query = query.bind(value);
-        }
-    }
-    let answer = query.fetch_all(connection).await?;
-    let found: Result<Vec<Row>, sqlx::Error> = answer.iter().map(Row::of).collect();
-    Ok(best(found?, keys))
-}
-
-fn columns<'a>(shape: &Shape<'a>, set: &[Column]) -> Needle<'a> {
-    set.iter().filter_map(|name| shape.table.column(name)).collect()
+    let answer = session.all(&shape.by_value(&asked)).await?;
+    Ok(best(Row::all(&answer, shape)?, keys))
 }
 
 /// Keys by their set of columns. A key with an empty value, or one that no row can hold, has no
 /// answer.
-fn asked(shape: &Shape, keys: &[(usize, &FindKey)]) -> BTreeMap<Vec<Column>, Asked> {
-    let mut asked: BTreeMap<Vec<Column>, Asked> = BTreeMap::new();
-    for (needle, (_, key)) in (0_i32..).zip(keys) {
+fn asked<'a>(shape: &Shape<'a>, keys: &[(usize, &FindKey)]) -> Vec<Wanted<'a>> {
+    let mut asked: BTreeMap<Vec<&Column>, Wanted> = BTreeMap::new();
+    for (needle, (_, key)) in (0..).zip(keys) {
         let Some(values) = values(shape, key) else { continue };
-        let set = key.columns.iter().map(|(column, _)| column.clone()).collect();
-        let (numbers, lists) =
-            asked.entry(set).or_insert_with(|| (Vec::new(), vec![Vec::new(); values.len()]));
-        numbers.push(needle);
-        for (list, value) in lists.iter_mut().zip(values) {
+        let set: Vec<&Column> = key.columns.iter().map(|(column, _)| column).collect();
+        let columns = || set.iter().filter_map(|name| shape.table.column(name)).collect();
+        let wanted = asked.entry(set.clone()).or_insert_with(|| Wanted {
+            columns: columns(),
+            numbers: Vec::new(),
+            values: vec![Vec::new(); values.len()],
+        });
+        wanted.numbers.push(needle);
+        for (list, value) in wanted.values.iter_mut().zip(values) {
             list.push(value);
         }
     }
-    asked
+    asked.into_values().collect()
 }
 
 fn values(shape: &Shape, key: &FindKey) -> Option<Vec<String>> {

@@ -1,6 +1,7 @@
 //! How far an outbox has been read. Numbers are drawn before the commit, so a row with a low number
 //! may appear after a higher one was read: "above the highest" alone would miss it. Pure.
 
+use crate::sql::Reached;
 use std::collections::BTreeMap;
 
 /// Everything visible with a number up to `top` and of a transaction before `oldest` was read.
@@ -14,20 +15,12 @@ pub(crate) struct Frontier {
 }
 
 impl Frontier {
-    /// The highest number read.
-    pub(crate) fn top(&self) -> i64 {
-        self.top
-    }
-
-    /// The oldest transaction that may still bring rows at or below `top`.
-    pub(crate) fn oldest(&self) -> u64 {
-        self.oldest
-    }
-
-    /// Numbers read of transactions since `oldest`, which the two bounds don't exclude.
-    pub(crate) fn recent(&self) -> Vec<i64> {
+    /// How far it was read.
+    pub(crate) fn reached(&self) -> Reached {
+        // Those that the two bounds don't exclude.
         let recent = self.unsettled.iter().filter(|(_, xid)| **xid >= self.oldest);
-        recent.map(|(seq, _)| *seq).collect()
+        let recent = recent.map(|(seq, _)| *seq).collect();
+        Reached { top: self.top, oldest: self.oldest, recent }
     }
 
     /// Takes rows as read: the first ones, in order, of all that were unread in a snapshot whose
@@ -70,10 +63,11 @@ mod tests {
         }
 
         fn unread(&self, frontier: &Frontier) -> Vec<(i64, u64)> {
-            let recent = frontier.recent();
-            let news = self.visible.iter().filter(|(seq, xid)| {
-                (**seq > frontier.top() || **xid >= frontier.oldest()) && !recent.contains(seq)
-            });
+            let Reached { top, oldest, recent } = frontier.reached();
+            let news = self
+                .visible
+                .iter()
+                .filter(|(seq, xid)| (**seq > top || **xid >= oldest) && !recent.contains(seq));
             news.map(|(seq, xid)| (*seq, *xid)).collect()
         }
     }

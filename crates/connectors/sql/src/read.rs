@@ -1,27 +1,27 @@
 //! Reads records by id: one query, answers in the order asked.
 
 use crate::codec;
-use crate::postgres::Postgres;
+use crate::database::Database;
 use crate::record::Row;
-use crate::sql::{Shape, rows};
+use crate::session::Session;
+use crate::sql::Shape;
 use duet_core::id::RecordId;
 use duet_core::observation::{Absence, Observation, Presence, Source};
 use duet_core::stamp::Stamp;
 use duet_ports::connector::{Collection, ConnectorError, Record};
-use sqlx::PgConnection;
 use std::collections::HashMap;
 
 /// Reads records as they are now.
 pub(crate) async fn read(
-    side: &Postgres,
+    side: &Database,
     collection: &Collection,
     records: &[RecordId],
 ) -> Result<Vec<Record>, ConnectorError> {
     let known = side.known(collection).await?;
     let shape = side.shape(collection, &known)?;
-    let mut connection = side.pool().acquire().await.map_err(|error| side.failed(error))?;
+    let mut session = side.pool().acquire().await.map_err(|error| side.failed(error))?;
     let read_at = side.time();
-    let found = by_key(&mut connection, &shape, collection, records).await;
+    let found = by_key(&mut session, &shape, records).await;
     let found = found.map_err(|error| side.outdated(collection, error))?;
     Ok(answers(found, records, &shape, collection, read_at))
 }
@@ -56,24 +56,16 @@ pub(crate) fn impossible(read_at: Stamp) -> Observation {
 
 /// Rows of these ids; ids that can't be one of the table's are left out.
 pub(crate) async fn by_key(
-    connection: &mut PgConnection,
+    session: &mut Session,
     shape: &Shape<'_>,
-    collection: &Collection,
     records: &[RecordId],
 ) -> Result<Vec<Row>, sqlx::Error> {
     let keys = Keys::of(shape, records);
     if keys.ids.is_empty() {
         return Ok(Vec::new());
     }
-    let statement = rows::by_key(shape);
-    let mut query = sqlx::query(statement.text())
-        .bind(collection.flow.as_str())
-        .bind(collection.side.as_str())
-        .bind(keys.ids);
-    for part in keys.parts {
-        query = query.bind(part);
-    }
-    query.fetch_all(connection).await?.iter().map(Row::of).collect()
+    let answer = session.all(&shape.by_key(&keys)).await?;
+    Row::all(&answer, shape)
 }
 
 /// Ids taken apart into one list per key column.
@@ -106,5 +98,5 @@ impl Keys {
 pub(crate) fn parts(shape: &Shape, record: &RecordId) -> Option<Vec<String>> {
     let parts = record.to_parts(shape.table.key.len())?;
     let mut pairs = parts.iter().zip(&shape.table.key);
-    pairs.all(|(part, column)| codec::fits(part, column.kind)).then_some(parts)
+    pairs.all(|(part, column)| codec::may_be_key(part, column)).then_some(parts)
 }

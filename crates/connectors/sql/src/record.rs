@@ -1,5 +1,6 @@
 //! A row as answered by a statement of `sql::rows`, and what it means: the observation.
 
+use crate::answer::Answer;
 use crate::codec;
 use crate::sql::Shape;
 use duet_core::id::{Column, IntentId, RecordId};
@@ -7,8 +8,6 @@ use duet_core::image::Image;
 use duet_core::observation::{Absence, Deletion, Observation, Presence, Source, Version};
 use duet_core::stamp::Stamp;
 use duet_ports::connector::Collection;
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -22,7 +21,7 @@ pub(crate) struct Row {
     /// The texts of its key columns, in a scan.
     pub(crate) parts: Vec<String>,
     /// Which search it answers, in a search.
-    pub(crate) needle: i32,
+    pub(crate) needle: i64,
     /// Its version; the capture's base while it never changed.
     pub(crate) seq: i64,
     pub(crate) marker: Option<IntentId>,
@@ -31,20 +30,23 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Reads one row of an answer.
-    pub(crate) fn of(row: &PgRow) -> Result<Row, sqlx::Error> {
-        let write: Option<Uuid> = row.try_get("write_id")?;
-        let changed: Option<i64> = row.try_get("changed_at")?;
+    /// Reads the rows of an answer.
+    pub(crate) fn all(rows: &[Answer], shape: &Shape) -> Result<Vec<Row>, sqlx::Error> {
+        rows.iter().map(|row| Row::of(row, shape)).collect()
+    }
+
+    fn of(row: &Answer, shape: &Shape) -> Result<Row, sqlx::Error> {
+        let write = row.text("write_id")?.and_then(|id| id.parse::<Uuid>().ok());
         Ok(Row {
-            record: RecordId::new(row.try_get::<String, _>("id")?),
-            found: row.try_get("found")?,
-            scope: row.try_get::<Option<bool>, _>("scope")?.unwrap_or(false),
-            cells: row.try_get::<Option<Vec<_>>, _>("cells")?.unwrap_or_default(),
-            parts: row.try_get::<Option<Vec<_>>, _>("parts")?.unwrap_or_default(),
-            needle: row.try_get("needle")?,
-            seq: row.try_get::<Option<i64>, _>("seq")?.unwrap_or(0),
+            record: RecordId::new(row.own_text("id")?),
+            found: row.is("found")?,
+            scope: row.is("scope")?,
+            cells: row.cells(shape.columns.len())?,
+            parts: row.texts("parts")?,
+            needle: row.own_integer("needle")?,
+            seq: row.integer("seq")?.unwrap_or(0),
             marker: write.map(IntentId),
-            changed_at: changed.map(Stamp),
+            changed_at: row.integer("changed_at")?.map(Stamp),
             column_times: times(row)?,
         })
     }
@@ -74,7 +76,10 @@ impl Row {
         let image = asked(image, collection);
         // Every read tells them, not only the change: whichever is decided first, a conflict is
         // ranked by the same times (`docs/decisions/0048-column-times.md`).
-        let stamp = |column: &Column| times.get(column).or_else(|| times.get("")).copied();
+        let stamp = |column: &Column| match shape.untimed.contains(column) {
+            true => self.changed_at,
+            false => times.get(column).or_else(|| times.get("")).copied(),
+        };
         let column_stamps =
             image.keys().filter_map(|column| Some((column.clone(), stamp(column)?))).collect();
         Observation {
@@ -93,8 +98,8 @@ impl Row {
 }
 
 /// When each column was changed last; the empty name stands for those that aren't named.
-fn times(row: &PgRow) -> Result<BTreeMap<Column, Stamp>, sqlx::Error> {
-    let Some(text) = row.try_get::<Option<String>, _>("column_times")? else {
+fn times(row: &Answer) -> Result<BTreeMap<Column, Stamp>, sqlx::Error> {
+    let Some(text) = row.text("column_times")? else {
         return Ok(BTreeMap::new());
     };
     serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(error.into()))
@@ -105,7 +110,7 @@ fn image(cells: Vec<Option<String>>, shape: &Shape, collection: &Collection) -> 
     columns
         .map(|(column, cell)| {
             let spec = collection.columns.get(&column.name).unwrap_or(&column.spec);
-            (column.name.clone(), codec::decode(cell, column.kind, spec))
+            (column.name.clone(), codec::decode(cell, column, spec))
         })
         .collect()
 }
@@ -135,8 +140,8 @@ fn is_soft_deleted(image: &Image, shape: &Shape, collection: &Collection) -> boo
     let (Some(held), Some(info)) = (image.get(column), shape.table.column(column)) else {
         return false;
     };
-    match codec::encode(mark, info.kind) {
-        Ok(text) => *held == codec::decode(text, info.kind, &info.spec),
+    match codec::encode(mark, info) {
+        Ok(text) => *held == codec::decode(text, info, &info.spec),
         Err(codec::Unfit) => false,
     }
 }

@@ -1,12 +1,14 @@
 //! The connection's own section of the configuration, read once. Reports every mistake, not the
-//! first; nothing here is a secret but the address.
+//! first; nothing here is a secret but a server's address.
 
 mod section;
 
-use secrecy::{ExposeSecret, SecretString};
+use crate::product::Product;
+use secrecy::SecretString;
 use section::Section;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -20,47 +22,86 @@ pub struct Mistake {
     pub reason: String,
 }
 
-/// How a PostgreSQL connection is used.
+/// How a connection is used.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub(crate) url: SecretString,
-    pub(crate) schema: String,
+    pub(crate) place: Place,
+    /// The schema of the capture's tables, or what their names begin with.
+    pub(crate) home: String,
     pub(crate) poll: Duration,
     pub(crate) connections: u32,
     pub(crate) timeout: Duration,
 }
 
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// The address of a server.
+    Server(SecretString),
+    /// The path of a file, as it is written.
+    File(PathBuf),
+}
+
 /// The schema that the capture makes unless told otherwise.
 const SCHEMA: &str = "duet";
+/// What the names of the capture's tables begin with, where there are no schemas.
+const PREFIX: &str = "duet_";
 /// A detector is told of changes at once; it looks by itself only in case it wasn't.
 const POLL: Duration = Duration::from_secs(5);
+/// That a file was written shows in its time, which may stand still for two writes: looking is cheap.
+const FILE_POLL: Duration = Duration::from_secs(1);
 const CONNECTIONS: u32 = 4;
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a free connection is waited for, or one that doesn't open.
+pub(crate) const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long what somebody else holds is waited for at most.
+const LOCK_MAX: Duration = Duration::from_secs(2);
+/// Its share of a call's time limit: what follows a wait in vain, without the rows that are held,
+/// needs the rest, and a statement must not end before its wait does.
+const LOCK_SHARE: u32 = 4;
 
 impl Settings {
     /// Reads a connection's section.
     ///
     /// # Errors
     /// Every mistake in it, in words that name the key and never its value.
-    pub fn parse(section: &Value) -> Result<Settings, Vec<Mistake>> {
+    pub fn parse(product: Product, section: &Value) -> Result<Settings, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut root = Section::open("", Some(section), &mut mistakes);
-        let url = parse_url(&mut root, &mut mistakes);
+        let place = match product {
+            Product::Postgres => Place::Server(parse_url(&mut root, &mut mistakes)),
+            Product::Sqlite => Place::File(parse_path(&mut root, &mut mistakes)),
+        };
         let (capture, limits) = (root.take("capture"), root.take("limits"));
         for not_ours in ["kind", "label"] {
             root.take(not_ours);
         }
         root.close(&mut mistakes);
-        let (schema, poll) = parse_capture(capture, &mut mistakes);
+        let (home, poll) = parse_capture(product, capture, &mut mistakes);
         let (connections, timeout) = parse_limits(limits.as_ref(), &mut mistakes);
-        let settings = Settings { url, schema, poll, connections, timeout };
+        let settings = Settings { place, home, poll, connections, timeout };
         if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
     }
 
-    /// Where the database is, as the driver reads it.
-    pub(crate) fn address(&self) -> Result<PgConnectOptions, Mistake> {
-        address(self.url.expose_secret())
+    /// How long what somebody else holds is waited for.
+    pub(crate) fn lock_timeout(&self) -> Duration {
+        (self.timeout / LOCK_SHARE).min(LOCK_MAX)
     }
+}
+
+/// A relative path counts from the project's folder: whoever opens it knows that.
+fn parse_path(root: &mut Section, mistakes: &mut Vec<Mistake>) -> PathBuf {
+    let before = mistakes.len();
+    let path = root.text("path", mistakes);
+    match &path {
+        Some(path) if path.is_empty() || path.contains('\0') => {
+            root.mistake("path", "must be the path of a file", mistakes);
+        }
+        Some(_) => {}
+        None if mistakes.len() == before => root.mistake("path", "is missing", mistakes),
+        None => {}
+    }
+    PathBuf::from(path.unwrap_or_default())
 }
 
 fn parse_url(root: &mut Section, mistakes: &mut Vec<Mistake>) -> SecretString {
@@ -78,8 +119,8 @@ fn parse_url(root: &mut Section, mistakes: &mut Vec<Mistake>) -> SecretString {
     SecretString::from(url.unwrap_or_default())
 }
 
-/// The driver's own words may quote the address: they aren't told.
-fn address(url: &str) -> Result<PgConnectOptions, Mistake> {
+/// A server's address as the driver reads it, whose own words may quote it: they aren't told.
+pub(crate) fn address(url: &str) -> Result<PgConnectOptions, Mistake> {
     PgConnectOptions::from_str(url).map_err(|_| Mistake {
         key: "url".into(),
         reason: "can't be read; expected postgres://user:password@host:port/database".into(),
@@ -87,7 +128,11 @@ fn address(url: &str) -> Result<PgConnectOptions, Mistake> {
 }
 
 /// `capture = "outbox"` is short for `{ mode = "outbox" }`.
-fn parse_capture(section: Option<Value>, mistakes: &mut Vec<Mistake>) -> (String, Duration) {
+fn parse_capture(
+    product: Product,
+    section: Option<Value>,
+    mistakes: &mut Vec<Mistake>,
+) -> (String, Duration) {
     let section = match section {
         Some(mode @ Value::String(_)) => Some(serde_json::json!({ "mode": mode })),
         other => other,
@@ -100,15 +145,23 @@ fn parse_capture(section: Option<Value>, mistakes: &mut Vec<Mistake>) -> (String
         }
         Some(_) => capture.mistake("mode", "must be \"outbox\"", mistakes),
     }
-    let schema = capture.text("schema", mistakes).unwrap_or_else(|| SCHEMA.to_owned());
+    let (key, usual, poll) = match product {
+        Product::Postgres => ("schema", SCHEMA, POLL),
+        Product::Sqlite => ("prefix", PREFIX, FILE_POLL),
+    };
+    let home = capture.text(key, mistakes).unwrap_or_else(|| usual.to_owned());
     // The longest identifier; a longer one would be cut and meet another one.
-    if schema.is_empty() || schema.len() > 63 || schema.contains(['\0', '%', '\'']) {
-        let reason = "must be a name of 1 to 63 bytes without %, ' or NUL";
-        capture.mistake("schema", reason, mistakes);
+    if home.is_empty() || home.len() > 63 || home.contains(['\0', '%', '\'', '"']) {
+        let reason = "must be a name of 1 to 63 bytes without %, quotes or NUL";
+        capture.mistake(key, reason, mistakes);
     }
-    let poll = capture.duration("poll", mistakes).unwrap_or(POLL);
+    // SQLite keeps these for itself, in any case.
+    if product == Product::Sqlite && home.to_ascii_lowercase().starts_with("sqlite_") {
+        capture.mistake(key, "must not begin with sqlite_", mistakes);
+    }
+    let poll = capture.duration("poll", mistakes).unwrap_or(poll);
     capture.close(mistakes);
-    (schema, poll)
+    (home, poll)
 }
 
 fn parse_limits(section: Option<&Value>, mistakes: &mut Vec<Mistake>) -> (u32, Duration) {
@@ -127,9 +180,12 @@ mod tests {
 
     #[test]
     fn what_is_left_out_has_a_default() {
-        let settings = Settings::parse(&json!({ "url": "postgres://h/d", "capture": "outbox" }))
-            .expect("it is right");
-        assert_eq!(settings.schema, "duet");
+        let settings = Settings::parse(
+            Product::Postgres,
+            &json!({ "url": "postgres://h/d", "capture": "outbox" }),
+        )
+        .expect("it is right");
+        assert_eq!(settings.home, "duet");
         assert_eq!(settings.connections, 4);
         assert_eq!(settings.poll, Duration::from_secs(5));
     }
@@ -141,8 +197,8 @@ mod tests {
             "capture": { "mode": "outbox", "schema": "Sync", "poll": "250ms" },
             "limits": { "connections": 2, "timeout": "1m" },
         });
-        let settings = Settings::parse(&section).expect("it is right");
-        assert_eq!(settings.schema, "Sync");
+        let settings = Settings::parse(Product::Postgres, &section).expect("it is right");
+        assert_eq!(settings.home, "Sync");
         assert_eq!(settings.connections, 2);
         assert_eq!(settings.poll, Duration::from_millis(250));
         assert_eq!(settings.timeout, Duration::from_secs(60));
@@ -150,7 +206,7 @@ mod tests {
 
     /// Keys and reasons, one a line.
     fn refused(section: &Value) -> String {
-        let mistakes = Settings::parse(section).expect_err("it is wrong");
+        let mistakes = Settings::parse(Product::Postgres, section).expect_err("it is wrong");
         let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
         lines.join("\n")
     }
@@ -184,13 +240,46 @@ mod tests {
     }
 
     #[test]
+    fn a_file_has_a_path_and_a_prefix() {
+        let section = json!({
+            "path": "data/shop.db", "kind": "sqlite",
+            "capture": { "mode": "outbox", "prefix": "sync_" },
+        });
+        let settings = Settings::parse(Product::Sqlite, &section).expect("it is right");
+        assert_eq!((settings.home.as_str(), settings.poll), ("sync_", Duration::from_secs(1)));
+        assert!(matches!(settings.place, Place::File(path) if path.ends_with("data/shop.db")));
+        let path = "shop.db";
+        let cases = [
+            (json!({}), "path: is missing"),
+            (json!({ "path": 5 }), "path: must be a text"),
+            (json!({ "path": "" }), "path: must be the path of a file"),
+            (json!({ "path": path, "url": "postgres://h/d" }), "url: is no setting here"),
+            (
+                json!({ "path": path, "capture": { "schema": "s" } }),
+                "capture.schema: is no setting",
+            ),
+            (json!({ "path": path, "capture": { "prefix": "" } }), "capture.prefix: must be"),
+            (
+                json!({ "path": path, "capture": { "prefix": "SQLite_x" } }),
+                "not begin with sqlite_",
+            ),
+            (json!({ "path": path, "capture": "logical" }), "capture.mode: is not supported yet"),
+        ];
+        for (section, expected) in cases {
+            let mistakes = Settings::parse(Product::Sqlite, &section).expect_err("it is wrong");
+            let [only] = mistakes.as_slice() else { panic!("{mistakes:?}") };
+            assert!(only.to_string().contains(expected), "{only}");
+        }
+    }
+
+    #[test]
     fn every_mistake_is_reported() {
         let wrong = json!({
             "url": "postgres://h:x/d", "urk": 1,
             "capture": { "mode": "poll", "schema": "it's", "poll": 5, "pol": 1 },
             "limits": { "connections": 101, "timeout": "0s", "writes_per_second": 1 },
         });
-        let mistakes = Settings::parse(&wrong).expect_err("it is wrong");
+        let mistakes = Settings::parse(Product::Postgres, &wrong).expect_err("it is wrong");
         let keys: Vec<_> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
         let expected = [
             "url",

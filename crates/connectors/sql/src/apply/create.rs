@@ -5,12 +5,11 @@ use super::Work;
 use super::existing::in_order;
 use super::prepare::Item;
 use crate::error::made;
-use crate::sql::writes;
+use crate::session::Session;
 use duet_core::id::{IntentId, RecordId};
 use duet_core::intent::Outcome;
 use duet_core::retry::FailureClass;
 use duet_ports::connector::Call;
-use sqlx::PgConnection;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
@@ -18,10 +17,10 @@ impl Work<'_> {
     /// Inserts records. One outcome per call.
     pub(super) async fn create(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         calls: &[&Call],
     ) -> Result<Vec<Outcome>, sqlx::Error> {
-        let mut outcomes = self.landed_before(connection, calls).await?;
+        let mut outcomes = self.landed_before(session, calls).await?;
         let mut items = Vec::new();
         let mut ids = HashSet::new();
         for (at, call) in calls.iter().enumerate() {
@@ -33,7 +32,7 @@ impl Work<'_> {
                 Err(outcome) => drop(outcomes.insert(at, outcome)),
             }
         }
-        outcomes.extend(self.write_items(connection, calls, items).await?);
+        outcomes.extend(self.write_items(session, calls, items).await?);
         Ok(in_order(calls.len(), outcomes))
     }
 
@@ -41,24 +40,22 @@ impl Work<'_> {
     /// other here, so that the second one sees the first one's marker.
     async fn landed_before(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         calls: &[&Call],
     ) -> Result<HashMap<usize, Outcome>, sqlx::Error> {
-        let Some(schema) = self.shape.capture else { return Ok(HashMap::new()) };
-        let numbers: Vec<i64> = calls.iter().map(|call| number(call.intent)).collect();
-        sqlx::query(writes::ONE_AT_A_TIME).bind(numbers).execute(&mut *connection).await?;
-        let intents: Vec<Uuid> = calls.iter().map(|call| call.intent.0).collect();
-        let marked: Vec<(Uuid, String, Option<i64>)> =
-            sqlx::query_as(writes::marked(schema).text())
-                .bind(self.collection.flow.as_str())
-                .bind(self.collection.side.as_str())
-                .bind(intents)
-                .fetch_all(&mut *connection)
-                .await?;
-        let marked: HashMap<Uuid, RecordId> =
-            marked.into_iter().map(|(id, key, _)| (id, RecordId::new(key))).collect();
+        let Some(capture) = &self.shape.capture else { return Ok(HashMap::new()) };
+        let intents: Vec<IntentId> = calls.iter().map(|call| call.intent).collect();
+        if let Some(one_at_a_time) = capture.one_at_a_time(&intents) {
+            session.run(&one_at_a_time).await?;
+        }
+        let mut marked: HashMap<Uuid, RecordId> = HashMap::new();
+        for row in session.all(&capture.marked(&intents)).await? {
+            if let Ok(id) = row.own_text("write_id")?.parse() {
+                marked.insert(id, RecordId::new(row.own_text("key")?));
+            }
+        }
         let records: Vec<RecordId> = marked.values().cloned().collect();
-        let mut after = self.read_back(connection, &records).await?;
+        let mut after = self.read_back(session, &records).await?;
         let landed = |(at, call): (usize, &&Call)| {
             let record = marked.get(&call.intent.0)?.clone();
             let after = after.remove(&record).map(Box::new);
@@ -94,10 +91,4 @@ impl Work<'_> {
             self.shape.table.key.iter().map(|column| part(&column.name)).collect();
         parts.map(|parts| RecordId::from_parts(&parts))
     }
-}
-
-/// Any number that an intent always has: a collision only makes two calls wait for each other.
-fn number(intent: IntentId) -> i64 {
-    let (high, low) = intent.0.as_u64_pair();
-    (high ^ low).cast_signed()
 }

@@ -6,59 +6,57 @@ use super::{Locking, Work};
 use crate::error::made;
 use crate::read::{self, Keys};
 use crate::record::Row;
-use crate::sql::rows;
+use crate::session::Session;
 use duet_core::id::RecordId;
 use duet_core::intent::{Op, Outcome};
 use duet_core::observation::Source;
 use duet_core::retry::FailureClass;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::Call;
-use sqlx::PgConnection;
 use std::collections::{HashMap, HashSet};
 
 impl Work<'_> {
     /// Writes to records that exist. One outcome per call.
     pub(super) async fn existing(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         calls: &[&Call],
         locking: Locking,
     ) -> Result<Vec<Outcome>, sqlx::Error> {
         let records: Vec<RecordId> = calls.iter().filter_map(|call| call.record.clone()).collect();
-        let locked = self.lock(connection, &records, locking).await?;
+        let locked = self.lock(session, &records, locking).await?;
         let read_at = self.side.time();
-        let rows = read::by_key(connection, &self.shape, self.collection, &records).await?;
+        let rows = read::by_key(session, &self.shape, &records).await?;
         let mut rows: HashMap<RecordId, Row> =
             rows.into_iter().map(|row| (row.record.clone(), row)).collect();
         let mut outcomes: HashMap<usize, Outcome> = HashMap::new();
         let mut items = Vec::new();
         for (at, call) in calls.iter().enumerate() {
             let row = call.record.as_ref().and_then(|record| rows.remove(record));
-            match self.judge(at, call, row, &locked, read_at) {
+            match self.judge(at, call, row, locked.as_ref(), read_at) {
                 Ok(item) => items.push(item),
                 Err(outcome) => drop(outcomes.insert(at, outcome)),
             }
         }
-        outcomes.extend(self.write_items(connection, calls, items).await?);
+        outcomes.extend(self.write_items(session, calls, items).await?);
         Ok(in_order(calls.len(), outcomes))
     }
 
+    /// The records that are ours until the end. `None`: all of them.
     async fn lock(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         records: &[RecordId],
         locking: Locking,
-    ) -> Result<HashSet<String>, sqlx::Error> {
+    ) -> Result<Option<HashSet<String>>, sqlx::Error> {
         let keys = Keys::of(&self.shape, records);
+        let Some(lock) = self.shape.lock(&keys, locking == Locking::Skip) else { return Ok(None) };
         if keys.ids.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(Some(HashSet::new()));
         }
-        let statement = rows::lock(&self.shape, locking == Locking::Skip);
-        let mut query = sqlx::query_scalar::<_, String>(statement.text()).bind(keys.ids);
-        for part in keys.parts {
-            query = query.bind(part);
-        }
-        Ok(query.fetch_all(connection).await?.into_iter().collect())
+        let rows = session.all(&lock).await?;
+        let locked: Result<HashSet<String>, _> = rows.iter().map(|row| row.own_text("k")).collect();
+        locked.map(Some)
     }
 
     /// Whether a call may write; else its outcome.
@@ -67,7 +65,7 @@ impl Work<'_> {
         at: usize,
         call: &Call,
         row: Option<Row>,
-        locked: &HashSet<String>,
+        locked: Option<&HashSet<String>>,
         read_at: Stamp,
     ) -> Result<Item, Outcome> {
         let Some(row) = row else { return Err(refused(FailureClass::Gone, "no_such_id")) };
@@ -80,7 +78,7 @@ impl Work<'_> {
         if !row.found {
             return Err(self.refused_as_found(FailureClass::Gone, "gone", row, read_at));
         }
-        if !locked.contains(row.record.as_str()) {
+        if locked.is_some_and(|locked| !locked.contains(row.record.as_str())) {
             return Err(refused(FailureClass::Transient, "55P03"));
         }
         let row = self.compare(call, row, read_at)?;
@@ -88,7 +86,7 @@ impl Work<'_> {
     }
 
     fn compare(&self, call: &Call, row: Row, read_at: Stamp) -> Result<Row, Outcome> {
-        let same = match (&call.expected, self.shape.capture) {
+        let same = match (&call.expected, &self.shape.capture) {
             (Some(expected), Some(_)) => row.is_at(expected),
             // No version was read, or there are none: the values stand in for it.
             (None, Some(_)) | (_, None) => self.holds(call, &row),
@@ -127,20 +125,20 @@ impl Work<'_> {
     /// Writes what may be written, leaves markers, and reads back.
     pub(super) async fn write_items(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         calls: &[&Call],
         items: Vec<Item>,
     ) -> Result<HashMap<usize, Outcome>, sqlx::Error> {
         let mut outcomes = HashMap::new();
         let mut written = Vec::new();
-        for (item, fate) in self.piecewise(connection, items).await? {
+        for (item, fate) in self.piecewise(session, items).await? {
             match fate {
                 Ok(Some(record)) => written.push((item.at, record, item.intent)),
-                Ok(None) => drop(
-                    outcomes.insert(item.at, self.in_the_way(connection, calls[item.at]).await?),
-                ),
+                Ok(None) => {
+                    drop(outcomes.insert(item.at, self.in_the_way(session, calls[item.at]).await?))
+                }
                 Err(failure) if failure.class == FailureClass::Uniqueness => {
-                    let found = self.standing(connection, calls[item.at]).await?;
+                    let found = self.standing(session, calls[item.at]).await?;
                     outcomes.insert(item.at, Outcome::Refused { failure, observed: found });
                 }
                 Err(failure) => {
@@ -149,9 +147,9 @@ impl Work<'_> {
             }
         }
         let marks: Vec<_> = written.iter().map(|(_, record, id)| (record.clone(), *id)).collect();
-        self.mark(connection, &marks).await?;
+        self.mark(session, &marks).await?;
         let records: Vec<RecordId> = written.iter().map(|(_, record, _)| record.clone()).collect();
-        let mut after = self.read_back(connection, &records).await?;
+        let mut after = self.read_back(session, &records).await?;
         outcomes.extend(written.into_iter().map(|(at, record, _)| {
             let after = after.remove(&record).map(Box::new);
             (at, Outcome::Landed { record, after })

@@ -4,11 +4,11 @@
 use super::Work;
 use super::prepare::Item;
 use crate::error::{failure, is_about_rows};
-use crate::sql::{Sql, writes};
-use duet_core::id::RecordId;
+use crate::session::Session;
+use crate::sql::{self, Line, Statement};
+use duet_core::id::{Column, RecordId};
 use duet_core::intent::Op;
 use duet_core::retry::Failure;
-use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
 /// What became of an item: written under this id, not written for no reason given, or refused.
@@ -18,7 +18,7 @@ impl Work<'_> {
     /// Writes items, those that set the same columns together. One fate per item.
     pub(super) async fn piecewise(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         items: Vec<Item>,
     ) -> Result<Vec<(Item, Fate)>, sqlx::Error> {
         let mut groups: BTreeMap<_, Vec<Item>> = BTreeMap::new();
@@ -28,9 +28,11 @@ impl Work<'_> {
             groups.entry((item.columns.clone(), alone)).or_default().push(item);
         }
         let mut fates = Vec::new();
-        let mut pieces: Vec<Vec<Item>> = groups.into_values().rev().collect();
+        let mut pieces: Vec<Vec<Item>> =
+            groups.into_values().flat_map(|group| self.as_many_as_fit(group)).collect();
+        pieces.reverse();
         while let Some(piece) = pieces.pop() {
-            match self.piece(connection, &piece).await? {
+            match self.piece(session, &piece).await? {
                 Piece::Written(written) => fates.extend(piece.into_iter().zip(written)),
                 Piece::Split => {
                     let mut front = piece;
@@ -42,29 +44,45 @@ impl Work<'_> {
         Ok(fates)
     }
 
-    async fn piece(
-        &self,
-        connection: &mut PgConnection,
-        items: &[Item],
-    ) -> Result<Piece, sqlx::Error> {
-        sqlx::query(writes::SAVEPOINT).execute(&mut *connection).await?;
-        let answer = match self.execute(connection, items).await {
-            Ok(ids) => attributed(items, ids).map(Piece::Written),
-            Err(error) if is_about_rows(&error) && items.len() == 1 => {
-                sqlx::raw_sql(writes::BACK).execute(&mut *connection).await?;
-                return Ok(Piece::Written(vec![Err(failure(&error, self.doing()))]));
+    async fn piece(&self, session: &mut Session, items: &[Item]) -> Result<Piece, sqlx::Error> {
+        session.run(&sql::savepoint()).await?;
+        match self.execute(session, items).await {
+            Err(error) if is_about_rows(&error) && items.len() == 1 => go_back(session, error)
+                .await
+                .map(|error| Piece::Written(vec![Err(failure(&error, self.doing()))])),
+            Err(error) if is_about_rows(&error) => {
+                go_back(session, error).await.map(|_| Piece::Split)
             }
-            Err(error) if is_about_rows(&error) => None,
-            Err(error) => return Err(error),
-        };
-        let end = if answer.is_some() { writes::RELEASE } else { writes::BACK };
-        sqlx::raw_sql(end).execute(&mut *connection).await?;
-        Ok(answer.unwrap_or(Piece::Split))
+            Err(error) => Err(error),
+            Ok(ids) => match attributed(items, ids) {
+                Some(fates) => {
+                    session.script(&sql::release()).await?;
+                    Ok(Piece::Written(fates))
+                }
+                None => {
+                    session.script(&sql::back()).await?;
+                    Ok(Piece::Split)
+                }
+            },
+        }
+    }
+
+    /// Groups that one statement can carry.
+    fn as_many_as_fit(&self, mut group: Vec<Item>) -> Vec<Vec<Item>> {
+        let columns = group.first().map_or(0, |item| item.cells.len());
+        let most = self.shape.lines_max(columns).max(1);
+        let mut groups = Vec::new();
+        while group.len() > most {
+            let rest = group.split_off(most);
+            groups.push(std::mem::replace(&mut group, rest));
+        }
+        groups.push(group);
+        groups
     }
 
     async fn execute(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         items: &[Item],
     ) -> Result<Vec<RecordId>, sqlx::Error> {
         let Some(first) = items.first() else { return Ok(Vec::new()) };
@@ -72,26 +90,27 @@ impl Work<'_> {
             // Nothing to set: the marker alone is to be left.
             return Ok(items.iter().filter_map(|item| item.record.clone()).collect());
         }
-        let statement = self.statement(first);
-        let mut query = sqlx::query_scalar::<_, String>(statement.text());
-        if self.op != Op::Create {
-            for part in 0..first.key.len() {
-                query = query.bind(items.iter().map(|i| i.key[part].clone()).collect::<Vec<_>>());
-            }
-        }
-        for cell in 0..first.cells.len() {
-            query = query.bind(items.iter().map(|i| i.cells[cell].clone()).collect::<Vec<_>>());
-        }
-        let ids = query.fetch_all(connection).await?;
-        Ok(ids.into_iter().map(RecordId::new).collect())
+        let lines: Vec<Line> = items.iter().map(Item::line).collect();
+        let rows = session.all(&self.statement(&first.columns, &lines)).await?;
+        rows.iter().map(|row| row.own_text("id").map(RecordId::new)).collect()
     }
 
-    fn statement(&self, item: &Item) -> Sql {
+    fn statement(&self, columns: &[Column], lines: &[Line]) -> Statement {
         match self.op {
-            Op::Create => writes::insert(&self.shape, &self.columns(&item.columns)),
-            Op::Update => writes::update(&self.shape, &self.columns(&item.columns)),
-            Op::Delete | Op::Undelete | Op::Read | Op::Find => writes::delete(&self.shape),
+            Op::Create => self.shape.insert(&self.columns(columns), lines),
+            Op::Update => self.shape.update(&self.columns(columns), lines),
+            Op::Delete | Op::Undelete | Op::Read | Op::Find => self.shape.delete(lines),
         }
+    }
+}
+
+/// Takes a refused statement back and hands its error on; where the whole transaction went with it,
+/// the error is the end of all.
+async fn go_back(session: &mut Session, error: sqlx::Error) -> Result<sqlx::Error, sqlx::Error> {
+    match session.script(&sql::back()).await {
+        Ok(()) => Ok(error),
+        Err(gone) if is_about_rows(&gone) => Err(error),
+        Err(lost) => Err(lost),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Work;
 use crate::codec;
 use crate::error::made;
+use crate::sql::Line;
 use crate::table::ColumnInfo;
 use duet_core::id::{Column, IntentId, RecordId};
 use duet_core::intent::Outcome;
@@ -26,6 +27,14 @@ pub(super) struct Item {
     pub(super) cells: Vec<Option<String>>,
 }
 
+impl Item {
+    /// What a statement needs of it.
+    pub(super) fn line(&self) -> Line<'_> {
+        let id = self.record.as_ref().map(RecordId::as_str);
+        Line { id, key: &self.key, cells: &self.cells }
+    }
+}
+
 impl Work<'_> {
     /// The values of a call as texts.
     pub(super) fn item(&self, at: usize, call: &Call) -> Result<Item, Outcome> {
@@ -39,7 +48,7 @@ impl Work<'_> {
         };
         for (name, value) in &call.values {
             let column = self.shape.table.column(name).ok_or_else(|| no_column(name))?;
-            let cell = codec::encode(value, column.kind).map_err(|_| unfit(column))?;
+            let cell = codec::encode(value, column).map_err(|_| unfit(column))?;
             item.columns.push(name.clone());
             item.cells.push(cell);
         }

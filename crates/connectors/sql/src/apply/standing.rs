@@ -3,18 +3,18 @@
 use super::Work;
 use crate::error::made;
 use crate::find;
+use crate::session::Session;
 use duet_core::id::Column;
 use duet_core::intent::{FindKey, Found, Op, Outcome};
 use duet_core::observation::Source;
 use duet_core::retry::FailureClass;
 use duet_ports::connector::Call;
-use sqlx::PgConnection;
 
 impl Work<'_> {
     /// The outcome of a write that the server left out without an error.
     pub(super) async fn in_the_way(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         call: &Call,
     ) -> Result<Outcome, sqlx::Error> {
         if self.op != Op::Create {
@@ -22,7 +22,7 @@ impl Work<'_> {
             let failure = made(FailureClass::Permission, "not_written", text);
             return Ok(Outcome::Refused { failure, observed: None });
         }
-        let observed = self.standing(connection, call).await?;
+        let observed = self.standing(session, call).await?;
         match observed {
             Some(found) if found.observation.marker == Some(call.intent) => {
                 let after = Some(Box::new(found.observation));
@@ -39,7 +39,7 @@ impl Work<'_> {
     /// Another record that holds a unique value of this call's.
     pub(super) async fn standing(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         call: &Call,
     ) -> Result<Option<Box<Found>>, sqlx::Error> {
         let keys: Vec<FindKey> =
@@ -47,7 +47,7 @@ impl Work<'_> {
         // Each key a number of its own: the first one with an answer names the record.
         let numbered: Vec<(usize, &FindKey)> = keys.iter().enumerate().collect();
         let read_at = self.side.time();
-        let found = find::by_value(connection, &self.shape, self.collection, &numbered).await?;
+        let found = find::by_value(session, &self.shape, &numbered).await?;
         let other = found.into_iter().find(|(_, _, row)| Some(&row.record) != call.record.as_ref());
         Ok(other.map(|(_, _, row)| {
             let record = row.record.clone();

@@ -1,14 +1,14 @@
 //! How captures stand: those of the flows that are configured, and those that flows left behind
 //! when they were renamed or taken out of the configuration. Changes nothing.
 
-use super::{Capture, Standing, entry, is_watched, rights};
-use crate::postgres::Postgres;
-use crate::sql::capture as ddl;
+use super::{Standing, entry, is_watched, rights};
+use crate::answer::Answer;
+use crate::database::Database;
+use crate::session::Session;
+use crate::sql::{Capture, Home};
 use duet_core::id::FlowName;
 use duet_core::side::Side;
 use duet_ports::connector::{Collection, ConnectorError};
-use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
 use std::time::Duration;
 
 /// How the capture of one collection stands.
@@ -37,7 +37,7 @@ pub struct CaptureStatus {
     pub oldest: Option<Duration>,
 }
 
-impl Postgres {
+impl Database {
     /// Tells how the capture of these collections stands.
     ///
     /// # Errors
@@ -80,42 +80,42 @@ impl Postgres {
 
     async fn recorded(&self) -> Result<Vec<CaptureStatus>, ConnectorError> {
         let fail = |error| self.failed(error);
-        let mut connection = self.pool().acquire().await.map_err(fail)?;
-        let schema = self.settings().schema.as_str();
-        if rights(&mut connection, schema).await.map_err(fail)? != (true, true) {
+        let mut session = self.pool().acquire().await.map_err(fail)?;
+        let home = self.home();
+        if rights(&mut session, home).await.map_err(fail)? != (true, true) {
             return Ok(Vec::new());
         }
-        let rows = sqlx::query(ddl::recorded(schema).text()).fetch_all(&mut *connection).await;
         let mut all = Vec::new();
-        for row in rows.map_err(fail)? {
-            all.push(recorded(&mut connection, schema, &row).await.map_err(fail)?);
+        for row in session.all(&home.recorded()).await.map_err(fail)? {
+            all.push(recorded(&mut session, home, &row).await.map_err(fail)?);
         }
         Ok(all)
     }
 }
 
 async fn recorded(
-    connection: &mut PgConnection,
-    schema: &str,
-    row: &PgRow,
+    session: &mut Session,
+    home: Home<'_>,
+    row: &Answer,
 ) -> Result<CaptureStatus, sqlx::Error> {
-    let side = match row.try_get("side")? {
+    let side = match row.own_text("side")?.as_str() {
         "left" => Side::Left,
         _ => Side::Right,
     };
-    let flow = FlowName::new(row.try_get::<String, _>("flow")?);
-    let capture = Capture { flow: flow.clone(), of: side };
+    let flow = FlowName::new(row.own_text("flow")?);
+    let capture = Capture { home, flow: flow.clone(), side };
+    let version = row.own_integer("version")?;
     Ok(CaptureStatus {
         flow,
         side,
-        collection: row.try_get("name")?,
-        installed: is_watched(connection, schema, &capture, row.try_get("relation")?).await?,
-        older: row.try_get::<i32, _>("version")? < ddl::VERSION,
-        version: Some(row.try_get("version")?),
-        newest: ddl::VERSION,
-        base: Some(row.try_get("base")?),
-        backlog: count(row.try_get("backlog")?),
-        oldest: age(row.try_get("age")?),
+        collection: row.own_text("name")?,
+        installed: is_watched(session, &capture, &row.own_text("relation")?).await?,
+        older: version < home.version().into(),
+        version: i32::try_from(version).ok(),
+        newest: home.version(),
+        base: row.integer("base")?,
+        backlog: count(row.own_integer("backlog")?),
+        oldest: age(row.integer("age")?),
     })
 }
 
@@ -127,9 +127,9 @@ fn age(micros: Option<i64>) -> Option<Duration> {
     micros.map(|age| Duration::from_micros(u64::try_from(age).unwrap_or(0)))
 }
 
-async fn status(side: &Postgres, collection: &Collection) -> Result<CaptureStatus, ConnectorError> {
+async fn status(side: &Database, collection: &Collection) -> Result<CaptureStatus, ConnectorError> {
     let known = side.look(collection).await?;
-    let schema = side.settings().schema.as_str();
+    let home = side.home();
     let mut status = CaptureStatus {
         flow: collection.flow.clone(),
         side: collection.side,
@@ -137,27 +137,22 @@ async fn status(side: &Postgres, collection: &Collection) -> Result<CaptureStatu
         installed: known.standing != Standing::Missing,
         older: known.standing == Standing::Older,
         version: None,
-        newest: ddl::VERSION,
+        newest: home.version(),
         base: None,
         backlog: 0,
         oldest: None,
     };
     let fail = |error| side.failed(error);
-    let mut connection = side.pool().acquire().await.map_err(fail)?;
-    if rights(&mut connection, schema).await.map_err(fail)? != (true, true) {
+    let mut session = side.pool().acquire().await.map_err(fail)?;
+    if rights(&mut session, home).await.map_err(fail)? != (true, true) {
         return Ok(status);
     }
-    let capture = Capture::of(collection);
-    let entry = entry(&mut connection, schema, &capture).await.map_err(fail)?;
-    let (backlog, oldest): (i64, Option<i64>) = sqlx::query_as(ddl::backlog(schema).text())
-        .bind(collection.flow.as_str())
-        .bind(collection.side.as_str())
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(fail)?;
-    status.version = entry.as_ref().map(|entry| entry.version);
+    let capture = Capture::of(home, collection);
+    let entry = entry(&mut session, &capture).await.map_err(fail)?;
+    let waiting = session.one(&capture.backlog()).await.map_err(fail)?;
+    status.version = entry.as_ref().and_then(|entry| i32::try_from(entry.version).ok());
     status.base = entry.map(|entry| entry.base);
-    status.backlog = count(backlog);
-    status.oldest = age(oldest);
+    status.backlog = count(waiting.own_integer("backlog").map_err(fail)?);
+    status.oldest = age(waiting.integer("age").map_err(fail)?);
     Ok(status)
 }

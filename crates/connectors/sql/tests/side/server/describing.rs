@@ -1,8 +1,8 @@
 //! What the description tells of columns, rights and promises.
 
-use crate::rig::{Shop, collection};
+use crate::rig::{SERVER, Shop, collection};
 use duet_core::id::Column;
-use duet_core::spec::{ColumnSpec, PathClass};
+use duet_core::spec::ColumnSpec;
 use duet_core::value::ValueType;
 use duet_ports::connector::{Connector, Description};
 
@@ -22,7 +22,7 @@ fn spec<'a>(about: &'a Description, name: &str) -> &'a ColumnSpec {
 
 #[tokio::test]
 async fn columns_have_their_types_and_bounds() {
-    let shop = Shop::bare(MIXED, "mixed").await;
+    let shop = Shop::bare(SERVER, MIXED, "mixed").await;
     let about = shop.side.describe(&shop.collection).await.expect("the table is there");
     let kinds = [
         ("id", ValueType::Integer),
@@ -59,7 +59,7 @@ async fn columns_have_their_types_and_bounds() {
 
 #[tokio::test]
 async fn what_may_be_written_and_what_is_unique_is_told() {
-    let shop = Shop::bare(MIXED, "mixed").await;
+    let shop = Shop::bare(SERVER, MIXED, "mixed").await;
     let about = shop.side.describe(&shop.collection).await.expect("the table is there");
     assert!(!spec(&about, "id").createable && !spec(&about, "twice").updateable);
     assert!(!spec(&about, "small").nullable && !spec(&about, "short").nullable);
@@ -70,22 +70,10 @@ async fn what_may_be_written_and_what_is_unique_is_told() {
 }
 
 #[tokio::test]
-async fn the_class_follows_from_the_capture() {
-    let mut shop = Shop::bare(MIXED, "mixed").await;
-    let about = shop.side.describe(&shop.collection).await.expect("the table is there");
-    assert_eq!((about.guarded, about.batch, about.marker), (PathClass::K2, PathClass::K2, false));
-    assert!(about.remarks.iter().any(|it| it.fatal && it.text.contains("duet capture install")));
-    shop.install().await;
-    let about = shop.side.describe(&shop.collection).await.expect("the table is there");
-    assert_eq!((about.guarded, about.batch, about.marker), (PathClass::K3, PathClass::K3, true));
-    assert!(about.remarks.is_empty(), "{:?}", about.remarks);
-    assert!(about.skew_us.abs() < 5_000_000);
-}
-
-#[tokio::test]
 async fn names_are_found_as_sql_finds_them() {
     let shop =
-        Shop::bare("CREATE SCHEMA web; CREATE TABLE web.items (id int PRIMARY KEY)", "x").await;
+        Shop::bare(SERVER, "CREATE SCHEMA web; CREATE TABLE web.items (id int PRIMARY KEY)", "x")
+            .await;
     for name in ["web.items", "WEB.Items", "\"web\".\"items\""] {
         let about = shop.side.describe(&collection("items", name)).await;
         assert!(about.is_ok(), "{name}");
@@ -97,19 +85,8 @@ async fn names_are_found_as_sql_finds_them() {
 }
 
 #[tokio::test]
-async fn a_filter_that_cannot_be_used_is_told() {
-    let mut shop = Shop::items().await;
-    for (filter, word) in [("no_such_column > 1", "no_such_column"), ("title >", "syntax")] {
-        shop.collection.filter = Some(filter.to_owned());
-        let about = shop.side.describe(&shop.collection).await.expect("the table is there");
-        let told = about.remarks.iter().find(|it| it.fatal).expect("it is told");
-        assert!(told.text.contains(word), "{}", told.text);
-    }
-}
-
-#[tokio::test]
 async fn row_security_takes_away_the_evidence() {
-    let shop = Shop::items().await;
+    let shop = Shop::items(SERVER).await;
     let reader = shop.role("reader").await;
     shop.run(&format!(
         "GRANT ALL ON items TO {reader}; GRANT USAGE ON SCHEMA duet TO {reader};

@@ -3,12 +3,14 @@
 
 use crate::capture::{self, Standing};
 use crate::error::{made, refused, too_long, whole};
-use crate::settings::{Mistake, Settings};
-use crate::sql::{Shape, catalog};
+use crate::product::Product;
+use crate::session::{FilePool, Pool, Session, open_server};
+use crate::settings::{Mistake, Place, Settings, address};
+use crate::sql::{Capture, Home, Shape, catalog};
 use crate::table::{self, ColumnInfo, Table};
 use crate::{apply, describe, detect, find, read, scan};
 use async_trait::async_trait;
-use duet_core::id::{ConnectionName, RecordId};
+use duet_core::id::{Column, ConnectionName, RecordId};
 use duet_core::intent::Found;
 use duet_core::retry::FailureClass;
 use duet_core::stamp::Stamp;
@@ -18,43 +20,36 @@ use duet_ports::connector::{
     Position, Record, Search,
 };
 use duet_ports::connector::{NO_COLLECTION, NO_KEY};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
-use sqlx::{ConnectOptions, PgConnection};
+use secrecy::ExposeSecret;
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::IpAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// Most records in one write; what one transaction locks at once.
 const BATCH: usize = 200;
 /// Most records in one read.
 const READ: usize = 500;
-/// How long a free connection is waited for, or one that doesn't open.
-const ACQUIRE: Duration = Duration::from_secs(5);
-/// How long a row that somebody else holds is waited for at most.
-const LOCK_MAX: Duration = Duration::from_secs(2);
-/// Its share of a call's time limit: what follows a wait in vain, without the rows that are held,
-/// needs the rest, and a statement must not end before its wait does.
-const LOCK_SHARE: u32 = 4;
 
 /// How long the catalogue's answer counts: a table that was dropped and made anew has no triggers,
 /// and then its versions would stand still.
 const KNOWN_SECONDS: i64 = 60;
 
-/// A PostgreSQL database as a side.
+/// A SQL database as a side.
 #[derive(Clone)]
-pub struct Postgres {
+pub struct Database {
     inner: Arc<Inner>,
 }
 
 struct Inner {
     connection: ConnectionName,
+    product: Product,
     settings: Settings,
     clock: Arc<dyn Clock>,
-    pool: PgPool,
-    /// The server's clock less ours, in microseconds, as last measured.
+    pool: Pool,
+    /// The server's clock less ours, in microseconds, as last measured. Of a file always zero: its
+    /// triggers run on this machine.
     skew_us: AtomicI64,
     tables: Mutex<HashMap<TableKey, Arc<Known>>>,
 }
@@ -68,6 +63,8 @@ pub(crate) struct Known {
     pub(crate) table: Table,
     /// How its capture stands for this flow and side.
     pub(crate) standing: Standing,
+    /// Columns made since the capture was installed: it knows no times of theirs.
+    pub(crate) untimed: Vec<Column>,
     /// When the catalogue was asked.
     at: Stamp,
 }
@@ -79,47 +76,60 @@ impl Known {
     }
 }
 
-impl std::fmt::Debug for Postgres {
+impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Postgres").field("connection", &self.inner.connection).finish()
+        f.debug_struct("Database").field("connection", &self.inner.connection).finish()
     }
 }
 
-impl Postgres {
-    /// Opens a connection from its section of the configuration. Nothing is sent before it is used.
-    /// Must be called inside a tokio runtime.
+impl Database {
+    /// Opens a connection from its section of the configuration; a relative path counts from
+    /// `folder`. Nothing is sent before it is used. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// Every mistake in the section.
     pub fn open(
+        product: Product,
         connection: ConnectionName,
         section: &serde_json::Value,
+        folder: &Path,
         clock: Arc<dyn Clock>,
-    ) -> Result<Postgres, Vec<Mistake>> {
-        let settings = Settings::parse(section)?;
-        let address = settings.address().map_err(|mistake| vec![mistake])?;
-        let options = options(&settings, address);
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.connections)
-            .acquire_timeout(ACQUIRE)
-            .connect_lazy_with(options);
+    ) -> Result<Database, Vec<Mistake>> {
+        let settings = Settings::parse(product, section)?;
+        let pool = match &settings.place {
+            Place::Server(url) => {
+                let address = address(url.expose_secret()).map_err(|mistake| vec![mistake])?;
+                open_server(&settings, address)
+            }
+            Place::File(path) => Pool::File(FilePool::new(&settings, folder.join(path))),
+        };
         let inner = Inner {
             connection,
+            product,
             settings,
             clock,
             pool,
             skew_us: AtomicI64::new(0),
             tables: Mutex::default(),
         };
-        Ok(Postgres { inner: Arc::new(inner) })
+        Ok(Database { inner: Arc::new(inner) })
     }
 
     pub(crate) fn name(&self) -> &ConnectionName {
         &self.inner.connection
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(crate) fn product(&self) -> Product {
+        self.inner.product
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
         &self.inner.pool
+    }
+
+    /// Where the tables of its captures are.
+    pub(crate) fn home(&self) -> Home<'_> {
+        Home { product: self.product(), name: &self.settings().home }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -154,14 +164,18 @@ impl Postgres {
         refused(self.name(), made(class, code, message))
     }
 
-    /// Measures how far the server's clock is from ours, with the middle of the request as ours.
+    /// Measures how far the server's clock is from ours, with the middle of the request as ours. A
+    /// file has no clock of its own, but answers all the same, or tells why it can't.
     pub(crate) async fn measure(&self) -> Result<i64, ConnectorError> {
-        let mut connection = self.pool().acquire().await.map_err(|error| self.failed(error))?;
+        let fail = |error| self.failed(error);
+        let mut session = self.pool().acquire().await.map_err(fail)?;
+        let Some(now) = catalog::now(self.product()) else {
+            session.run(&catalog::sqlite::probe()).await.map_err(fail)?;
+            return Ok(0);
+        };
         let before = self.inner.clock.now();
-        let theirs: i64 = sqlx::query_scalar(catalog::NOW)
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(|error| self.failed(error))?;
+        let answer = session.one(&now).await.map_err(fail)?;
+        let theirs = answer.own_integer("now").map_err(fail)?;
         let after = self.inner.clock.now();
         let skew = theirs - (before.0 + (after.0 - before.0) / 2);
         self.inner.skew_us.store(skew, Ordering::Relaxed);
@@ -187,8 +201,8 @@ impl Postgres {
 
     /// Asks the catalogue about a collection.
     pub(crate) async fn look(&self, collection: &Collection) -> Result<Arc<Known>, ConnectorError> {
-        let mut connection = self.pool().acquire().await.map_err(|error| self.failed(error))?;
-        let known = self.load(&mut connection, collection).await?;
+        let mut session = self.pool().acquire().await.map_err(|error| self.failed(error))?;
+        let known = self.load(&mut session, collection).await?;
         let known = Arc::new(known);
         let mut tables = self.inner.tables.lock().expect("no holder panics");
         tables.insert(key(collection), known.clone());
@@ -198,20 +212,21 @@ impl Postgres {
     /// Asks the catalogue on a connection at hand; remembers nothing.
     pub(crate) async fn load(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         collection: &Collection,
     ) -> Result<Known, ConnectorError> {
         let fail = |error| self.failed(error);
-        let table =
-            table::load(connection, &collection.name, &collection.key).await.map_err(fail)?;
+        let table = table::load(self.product(), session, &collection.name, &collection.key);
+        let table = table.await.map_err(fail)?;
         let table = table.ok_or_else(|| {
             let text = format!("there is no table {}", collection.name);
             self.refuse(FailureClass::Permission, NO_COLLECTION, text)
         })?;
         self.check_key(collection, &table)?;
-        let schema = &self.settings().schema;
-        let standing = capture::installed(connection, schema, collection, &table);
-        Ok(Known { standing: standing.await.map_err(fail)?, table, at: self.time() })
+        let capture = Capture::of(self.home(), collection);
+        let (standing, untimed) =
+            capture::installed(session, &capture, &table).await.map_err(fail)?;
+        Ok(Known { standing, untimed, table, at: self.time() })
     }
 
     fn check_key(&self, collection: &Collection, table: &Table) -> Result<(), ConnectorError> {
@@ -254,10 +269,13 @@ impl Postgres {
         known: &'a Known,
     ) -> Result<Shape<'a>, ConnectorError> {
         Ok(Shape {
+            product: self.product(),
+            owner: (collection.flow.as_str(), collection.side),
             table: &known.table,
             columns: self.columns(collection, &known.table)?,
             filter: collection.filter.as_deref(),
-            capture: known.captured().then_some(self.settings().schema.as_str()),
+            capture: known.captured().then(|| Capture::of(self.home(), collection)),
+            untimed: &known.untimed,
         })
     }
 
@@ -273,9 +291,8 @@ impl Postgres {
         let mut wanted: Vec<_> = collection.columns.keys().chain(soft).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let find = |name: &duet_core::id::Column| {
-            table.column(name).ok_or_else(|| self.no_column(table, name.as_str()))
-        };
+        let find =
+            |name: &Column| table.column(name).ok_or_else(|| self.no_column(table, name.as_str()));
         wanted.into_iter().map(find).collect()
     }
 }
@@ -290,45 +307,8 @@ fn key(collection: &Collection) -> TableKey {
     )
 }
 
-/// Sessions that write every text in one form, and in which nothing waits for ever.
-fn options(settings: &Settings, address: PgConnectOptions) -> PgConnectOptions {
-    let statement = settings.timeout.mul_f64(0.8).as_millis().max(1);
-    let lock = lock_timeout(settings.timeout).as_millis().max(1);
-    let options = address
-        .application_name("duet")
-        .options([
-            ("TimeZone", "UTC".to_owned()),
-            ("DateStyle", "ISO".to_owned()),
-            ("IntervalStyle", "iso_8601".to_owned()),
-            ("bytea_output", "hex".to_owned()),
-            ("standard_conforming_strings", "on".to_owned()),
-            ("statement_timeout", statement.to_string()),
-            ("lock_timeout", lock.to_string()),
-            ("idle_in_transaction_session_timeout", statement.to_string()),
-        ])
-        // Statements hold no values, but slow ones would be logged with the filter of the user.
-        .disable_statement_logging();
-    without_idle_tls(options)
-}
-
-fn lock_timeout(call: Duration) -> Duration {
-    (call / LOCK_SHARE).min(LOCK_MAX)
-}
-
-/// On this machine TLS is of no use unless asked for, and the driver leaves Nagle's algorithm on:
-/// every large statement would be held up by 40 ms (as for the store, decision 26).
-fn without_idle_tls(options: PgConnectOptions) -> PgConnectOptions {
-    let host = options.get_host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|at| at.is_loopback());
-    if here && matches!(options.get_ssl_mode(), PgSslMode::Prefer) {
-        options.ssl_mode(PgSslMode::Disable)
-    } else {
-        options
-    }
-}
-
 #[async_trait]
-impl Connector for Postgres {
+impl Connector for Database {
     fn connection(&self) -> &ConnectionName {
         self.name()
     }
@@ -337,8 +317,14 @@ impl Connector for Postgres {
         Limits {
             batch: BATCH,
             read: READ,
-            // One is left for detectors and reads.
-            parallel: usize::try_from(self.settings().connections - 1).unwrap_or(1).max(1),
+            parallel: match self.product() {
+                // One is left for detectors and reads.
+                Product::Postgres => {
+                    usize::try_from(self.settings().connections - 1).unwrap_or(1).max(1)
+                }
+                // A file has one writer at a time.
+                Product::Sqlite => 1,
+            },
             timeout: self.settings().timeout,
             poll: self.settings().poll,
         }

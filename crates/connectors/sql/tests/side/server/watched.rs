@@ -1,7 +1,7 @@
 //! What a watched table goes through: writers with settings of their own, values that JSON can't
 //! hold, commits out of order, tables that are locked, altered, partitioned, dropped.
 
-use crate::rig::{SOON, Shop, changes, connect, drain, renamed_from, seen, settle};
+use crate::rig::{SERVER, SOON, Shop, changes, connect, drain, renamed_from, seen, settle};
 use duet_core::id::Column;
 use duet_core::intent::{Op, Outcome};
 use duet_core::observation::Presence;
@@ -18,6 +18,18 @@ async fn refusal(detector: &mut dyn Detector) -> FailureClass {
     detector.detect(10).await.expect_err("it can't be read").failure.class
 }
 
+async fn futures_of(write: impl AsyncFn(usize), writers: usize) {
+    // Six by hand: joining a list of borrowing futures needs a library.
+    assert_eq!(writers, 6);
+    tokio::join!(write(0), write(1), write(2), write(3), write(4), write(5));
+}
+
+/// Rows of the transactions that commit.
+fn expected(writers: usize, rounds: usize) -> usize {
+    let all = (0..writers).flat_map(|writer| (0..rounds).map(move |round| (writer, round)));
+    all.filter(|(_, round)| round % 5 != 4).map(|(w, r)| (w + r) % 4 + 1).sum()
+}
+
 #[tokio::test]
 async fn a_key_has_one_text_whatever_the_writer_has_set() {
     let kinds = [
@@ -31,7 +43,7 @@ async fn a_key_has_one_text_whatever_the_writer_has_set() {
     ];
     for (kind, literal, key) in kinds {
         let ddl = format!("CREATE TABLE t (id {kind} PRIMARY KEY, a text)");
-        let shop = Shop::captured(&ddl, "t").await;
+        let shop = Shop::captured(SERVER, &ddl, "t").await;
         shop.run(&format!(
             "SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'SQL, DMY';
              SET IntervalStyle = 'postgres_verbose'; SET bytea_output = 'escape';
@@ -53,7 +65,7 @@ async fn a_key_has_one_text_whatever_the_writer_has_set() {
 
 #[tokio::test]
 async fn a_difference_in_the_last_digit_is_a_change() {
-    let shop = Shop::captured("CREATE TABLE t (id int PRIMARY KEY, f float8)", "t").await;
+    let shop = Shop::captured(SERVER, "CREATE TABLE t (id int PRIMARY KEY, f float8)", "t").await;
     shop.run("INSERT INTO t VALUES (1, 0.1)").await;
     let mut detector = shop.detector().await;
     let readings = drain(&mut *detector).await;
@@ -66,7 +78,7 @@ async fn a_difference_in_the_last_digit_is_a_change() {
 #[tokio::test]
 async fn what_json_cannot_hold_is_written_and_told_all_the_same() {
     let ddl = "CREATE TABLE t (id text PRIMARY KEY, doc json, a text)";
-    let shop = Shop::captured(ddl, "t").await;
+    let shop = Shop::captured(SERVER, ddl, "t").await;
     let mut detector = shop.detector().await;
     let odd = [r#"{"a":"\u0000"}"#, r#"{"a":"\ud800"}"#, r#"{"a":1e999999}"#];
     for (number, doc) in odd.iter().enumerate() {
@@ -98,7 +110,7 @@ async fn what_json_cannot_hold_is_written_and_told_all_the_same() {
 
 #[tokio::test]
 async fn a_number_written_differently_is_another_key() {
-    let shop = Shop::captured("CREATE TABLE t (id numeric PRIMARY KEY, a text)", "t").await;
+    let shop = Shop::captured(SERVER, "CREATE TABLE t (id numeric PRIMARY KEY, a text)", "t").await;
     shop.run("INSERT INTO t VALUES (1.5, 'x')").await;
     let mut detector = shop.detector().await;
     changes(&mut *detector).await;
@@ -110,50 +122,11 @@ async fn a_number_written_differently_is_another_key() {
 }
 
 #[tokio::test]
-async fn a_row_of_megabytes_is_told_and_written() {
-    let shop = Shop::captured("CREATE TABLE t (id int PRIMARY KEY, a text, b bytea)", "t").await;
-    shop.run(
-        "INSERT INTO t VALUES (1, repeat('ü', 3000000), decode(repeat('00', 2000000), 'hex'))",
-    )
-    .await;
-    let mut detector = shop.detector().await;
-    let told = seen(&mut *detector).await;
-    let Some(Value::Text(text)) = told["1"].image.get("a") else { panic!("it is a text") };
-    assert_eq!(text.chars().count(), 3_000_000);
-    let call = shop.call(1, "1", &[("a", Value::text("short"))]).await;
-    landed(&shop.send(Op::Update, vec![call]).await[0]);
-}
-
-#[tokio::test]
-async fn names_of_63_bytes_and_reserved_words() {
-    let long = "Ü".repeat(31) + "x";
-    assert_eq!(long.len(), 63);
-    let ddl = format!(
-        r#"CREATE SCHEMA "{long}"; CREATE TABLE "{long}"."{long}"
-           ("select" uuid, "{long}" int, "user" text, PRIMARY KEY ("select", "{long}"))"#
-    );
-    let mut shop = Shop::bare(&ddl, &format!(r#""{long}"."{long}""#)).await;
-    shop.side = connect(&shop.database, json!({ "capture": { "schema": "S".repeat(63) } }));
-    shop.collection.flow = "flow ".repeat(60).trim().into();
-    shop.install().await;
-    let id = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
-    shop.run(&format!(r#"INSERT INTO "{long}"."{long}" VALUES ('{id}', -7, 'x')"#)).await;
-    let mut detector = shop.detector().await;
-    let key = format!("{}-%2D7", id.replace('-', "%2D"));
-    assert_eq!(seen(&mut *detector).await[&key].image.get("user"), Some(&Value::text("x")));
-    let call = shop.call(1, &key, &[("user", Value::text("ours"))]).await;
-    landed(&shop.send(Op::Update, vec![call]).await[0]);
-    let here = [shop.collection.clone()];
-    shop.side.capture_remove(&here).await.expect("it can be removed");
-    shop.run(&format!(r#"UPDATE "{long}"."{long}" SET "user" = 'after'"#)).await;
-}
-
-#[tokio::test]
 async fn a_partitioned_table_is_one_table() {
     let ddl = "CREATE TABLE t (id int, region text, a text, PRIMARY KEY (id, region))
                PARTITION BY LIST (region);
                CREATE TABLE t_eu PARTITION OF t FOR VALUES IN ('eu')";
-    let mut shop = Shop::bare(ddl, "t").await;
+    let mut shop = Shop::bare(SERVER, ddl, "t").await;
     shop.collection.key = vec![Column::from("id")];
     shop.install().await;
     shop.run("INSERT INTO t VALUES (1, 'eu', 'x'); INSERT INTO t_eu VALUES (2, 'eu', 'direct')")
@@ -182,36 +155,17 @@ async fn a_partitioned_table_is_one_table() {
     assert_eq!(asked.len(), 3, "{asked:?}");
 }
 
-#[tokio::test]
-async fn computed_columns_are_told_and_never_written() {
-    let ddl = "CREATE TABLE t (id int GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, net int,
-               gross int GENERATED ALWAYS AS (net * 2) STORED,
-               serial int GENERATED ALWAYS AS IDENTITY)";
-    let shop = Shop::captured(ddl, "t").await;
-    let columns = &shop.collection.columns;
-    for (name, writable) in [("id", true), ("net", true), ("gross", false), ("serial", false)] {
-        let spec = &columns[&Column::from(name)];
-        assert_eq!((spec.createable, spec.updateable), (writable, writable), "{name}");
-    }
-    shop.run("INSERT INTO t (net) VALUES (5)").await;
-    let mut detector = shop.detector().await;
-    assert_eq!(seen(&mut *detector).await["1"].image.get("gross"), Some(&Value::Integer(10)));
-    let call = shop.call(1, "1", &[("net", Value::Integer(7))]).await;
-    let outcome = shop.send(Op::Update, vec![call]).await.remove(0);
-    let Outcome::Landed { .. } = &outcome else { panic!("{outcome:?}") };
-    assert_eq!(shop.read("1").await.image.get("gross"), Some(&Value::Integer(14)));
-}
-
 /// Sequence numbers are drawn before the commit: rows become visible in another order. Writers of
 /// all speeds, some that give up, and a detector that reads and settles little by little beside them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_in_any_order_are_all_told() {
     const WRITERS: usize = 6;
     const ROUNDS: usize = 15;
-    let shop = Shop::captured("CREATE TABLE t (id text PRIMARY KEY, a int)", "t").await;
+    let shop = Shop::captured(SERVER, "CREATE TABLE t (id text PRIMARY KEY, a int)", "t").await;
     let mut detector = shop.detector().await;
     let write = async |writer: usize| {
-        let mut connection = PgConnection::connect(shop.database.url()).await.expect("a session");
+        let mut connection =
+            PgConnection::connect(shop.ground.server().url()).await.expect("a session");
         for round in 0..ROUNDS {
             let mut open = connection.begin().await.expect("a transaction");
             for step in 0..=(writer + round) % 4 {
@@ -250,78 +204,23 @@ async fn commits_in_any_order_are_all_told() {
     assert_eq!(shop.ask::<i64>("SELECT count(*) FROM duet.duet_change").await, 0, "all settled");
 }
 
-async fn futures_of(write: impl AsyncFn(usize), writers: usize) {
-    // Six by hand: joining a list of borrowing futures needs a library.
-    assert_eq!(writers, 6);
-    tokio::join!(write(0), write(1), write(2), write(3), write(4), write(5));
-}
-
-/// Rows of the transactions that commit.
-fn expected(writers: usize, rounds: usize) -> usize {
-    let all = (0..writers).flat_map(|writer| (0..rounds).map(move |round| (writer, round)));
-    all.filter(|(_, round)| round % 5 != 4).map(|(w, r)| (w + r) % 4 + 1).sum()
-}
-
 #[tokio::test]
 async fn a_locked_table_is_waited_for_and_read_later() {
-    let shop = Shop::items().await;
+    let shop = Shop::items(SERVER).await;
     let mut detector = shop.detector().await;
     shop.run("INSERT INTO items (title) VALUES ('a')").await;
-    let mut open = shop.pool.begin().await.expect("a transaction");
-    open.execute("ALTER TABLE items ADD COLUMN color text").await.expect("it is altered");
+    let mut open = shop.begin().await;
+    open.run("ALTER TABLE items ADD COLUMN color text").await;
     assert_eq!(refusal(&mut *detector).await, FailureClass::Transient);
-    open.execute("UPDATE items SET color = 'red'").await.expect("it is changed");
-    open.commit().await.expect("it is committed");
+    open.run("UPDATE items SET color = 'red'").await;
+    open.run("COMMIT").await;
     let told = seen(&mut *detector).await;
     assert_eq!(told["1"].image.get("title"), Some(&Value::text("a")));
 }
 
 #[tokio::test]
-async fn a_renamed_column_and_a_table_made_anew_are_told() {
-    let shop = Shop::items().await;
-    let mut detector = shop.detector().await;
-    shop.run("INSERT INTO items (title) VALUES ('a')").await;
-    shop.run("ALTER TABLE items RENAME title TO name").await;
-    let refused = detector.detect(10).await.expect_err("a column of the flow is gone");
-    assert!(refused.failure.message.contains("title"), "{}", refused.failure.message);
-    shop.run("ALTER TABLE items RENAME name TO title").await;
-    assert_eq!(seen(&mut *detector).await.len(), 1, "nothing was lost meanwhile");
-    shop.run("ALTER TABLE items RENAME TO things; INSERT INTO things (title) VALUES ('b')").await;
-    assert_eq!(refusal(&mut *detector).await, FailureClass::Permission);
-    shop.run("ALTER TABLE things RENAME TO items").await;
-    assert_eq!(seen(&mut *detector).await.len(), 1, "the triggers went along");
-    shop.run("DROP TABLE items").await;
-    shop.run(
-        "INSERT INTO duet.duet_change (seq, flow, side, op, key, at)
-              VALUES (nextval('duet.duet_change_seq'), 'items', 'right', 'D', '1', now())",
-    )
-    .await;
-    assert_eq!(refusal(&mut *detector).await, FailureClass::Permission);
-    let here = [shop.collection.clone()];
-    shop.run(crate::rig::ITEMS).await;
-    let status = shop.side.capture_status(&here).await.expect("it can be told");
-    assert!(!status[0].installed, "another table of the same name isn't watched");
-    shop.side.capture_install(&here).await.expect("it can be installed anew");
-    let mut detector = shop.detector().await;
-    assert!(changes(&mut *detector).await.is_empty(), "what the old table left means nothing");
-    shop.run("INSERT INTO items (title) VALUES ('new')").await;
-    assert_eq!(seen(&mut *detector).await.len(), 1);
-}
-
-#[tokio::test]
-async fn the_capture_of_a_dropped_table_can_be_removed() {
-    let shop = Shop::items().await;
-    shop.run("INSERT INTO items (title) VALUES ('a'); DROP TABLE items").await;
-    let here = [shop.collection.clone()];
-    let refused = shop.side.capture_status(&here).await.expect_err("there is no such table");
-    assert!(refused.failure.message.contains("no table items"), "{}", refused.failure.message);
-    shop.side.capture_remove(&here).await.expect("it can be removed");
-    assert!(shop.ask::<bool>("SELECT to_regnamespace('duet') IS NULL").await);
-}
-
-#[tokio::test]
 async fn rights_that_are_taken_away_stop_it_and_given_back_it_goes_on() {
-    let shop = Shop::items().await;
+    let shop = Shop::items(SERVER).await;
     let runner = shop.role("runner").await;
     let grants = format!(
         "GRANT USAGE ON SCHEMA duet TO {runner};
@@ -340,31 +239,29 @@ async fn rights_that_are_taken_away_stop_it_and_given_back_it_goes_on() {
     }
     assert_eq!(seen(&mut *detector).await.len(), 1);
     drop(detector);
-    lesser.side = connect(&lesser.database, json!({}));
+    lesser.side = connect(&lesser.ground, json!({}));
     lesser.drop_role(&runner).await;
 }
 
 /// Their transaction takes the second row, ours the first; then each wants the other's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deadlock_with_a_user_ends_and_loses_nothing() {
-    let shop = Shop::items().await;
+    let shop = Shop::items(SERVER).await;
     shop.run("INSERT INTO items (title) VALUES ('a'), ('b')").await;
     let mut calls = Vec::new();
     for number in 1..=2_u128 {
         calls.push(shop.call(number, &number.to_string(), &[("note", Value::text("ours"))]).await);
     }
-    let mut theirs = shop.pool.begin().await.expect("a transaction");
-    theirs.execute("UPDATE items SET title = 'theirs' WHERE id = 2").await.expect("it is changed");
+    let mut theirs = shop.begin().await;
+    theirs.run("UPDATE items SET title = 'theirs' WHERE id = 2").await;
     let ours = shop.send(Op::Update, calls);
     let crossing = async {
         let waiting = "SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock'";
         while shop.ask::<i64>(waiting).await == 0 {}
-        let crossed = theirs.execute("UPDATE items SET title = 'theirs' WHERE id = 1").await;
-        match crossed {
-            Ok(_) => theirs.commit().await.map(|()| true).expect("it is committed"),
-            Err(_) => theirs.rollback().await.map(|()| false).expect("it is rolled back"),
-        }
+        let crossed = theirs.attempt("UPDATE items SET title = 'theirs' WHERE id = 1").await;
+        theirs.run(if crossed.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
+        crossed.is_ok()
     };
     let both = async { tokio::join!(ours, crossing) };
     let (outcomes, committed) = tokio::time::timeout(SOON, both).await.expect("it ends");

@@ -1,63 +1,23 @@
 //! What the outbox must not miss, and what it must not tell.
 
-use crate::rig::{SOON, Shop, changes, connect, drain, intent, seen, settle};
+use crate::rig::{SOON, Shop, changes, connect, drain, intent, on_both, seen, settle};
 use duet_core::intent::Op;
 use duet_core::observation::{Absence, ActorClass, Deletion, Presence};
 use duet_core::value::Value;
 use duet_ports::connector::{Connector, Position};
+use duet_sql::Product;
 use serde_json::json;
-use sqlx::Executor;
 use std::time::Duration;
 
-#[tokio::test]
-async fn a_late_commit_with_a_lower_number_is_not_missed() {
-    let shop = Shop::items().await;
-    let mut detector = shop.detector().await;
-    let mut late = shop.pool.begin().await.expect("a transaction");
-    late.execute("INSERT INTO items (title) VALUES ('late')").await.expect("it is inserted");
-    shop.run("INSERT INTO items (title) VALUES ('early')").await;
-    let readings = drain(&mut *detector).await;
-    assert_eq!(readings.iter().map(|reading| reading.changes.len()).sum::<usize>(), 1);
-    let head = detector.head().await.expect("it can be read");
-    assert!(
-        detector.reached(&head).await.expect("it can be read"),
-        "what is open isn't waited for"
-    );
-    settle(&mut *detector, &readings).await;
-    late.commit().await.expect("it is committed");
-    let later = detector.head().await.expect("it can be read");
-    assert!(!detector.reached(&later).await.expect("it can be read"));
-    let told = seen(&mut *detector).await;
-    assert_eq!(told["1"].image.get("title"), Some(&Value::text("late")));
-    assert_eq!(told.len(), 1);
-    assert!(detector.reached(&later).await.expect("it can be read"));
-}
-
-#[tokio::test]
-async fn what_is_read_is_not_read_again_while_it_is_in_flight() {
-    let shop = Shop::items().await;
-    let mut open = shop.pool.begin().await.expect("a transaction");
-    open.execute("INSERT INTO items (title) VALUES ('open')").await.expect("it is inserted");
-    let mut detector = shop.detector().await;
-    for number in 0..5 {
-        shop.run(&format!("INSERT INTO items (title) VALUES ('{number}')")).await;
-        assert_eq!(changes(&mut *detector).await.len(), 1);
-        assert!(changes(&mut *detector).await.is_empty());
-    }
-    open.rollback().await.expect("it is rolled back");
-    assert!(changes(&mut *detector).await.is_empty());
-}
-
-#[tokio::test]
-async fn settling_gives_up_exactly_what_was_read() {
-    let shop = Shop::items().await;
+async fn settling_gives_up_exactly_what_was_read(product: Product) {
+    let shop = Shop::items(product).await;
     let mut detector = shop.detector().await;
     shop.run("INSERT INTO items (title) VALUES ('a'), ('b'), ('c')").await;
     let first = detector.detect(2).await.expect("it can be read");
     assert!(first.more);
     shop.run("UPDATE items SET title = 'x' WHERE id = 1").await;
     settle(&mut *detector, &[first]).await;
-    assert_eq!(shop.ask::<i64>("SELECT count(*) FROM duet.duet_change").await, 2);
+    assert_eq!(shop.rows(&shop.table("change")).await, 2);
     let foreign = detector.settle(&[Position("h:1".to_owned())]).await;
     assert!(foreign.is_err());
     drop(detector);
@@ -67,9 +27,8 @@ async fn settling_gives_up_exactly_what_was_read() {
     assert_eq!(told["1"].image.get("title"), Some(&Value::text("x")));
 }
 
-#[tokio::test]
-async fn many_changes_of_one_record_are_told_once_as_it_is_now() {
-    let shop = Shop::items().await;
+async fn many_changes_of_one_record_are_told_once_as_it_is_now(product: Product) {
+    let shop = Shop::items(product).await;
     shop.run("INSERT INTO items (title) VALUES ('0')").await;
     for number in 1..30 {
         shop.run(&format!("UPDATE items SET title = '{number}'")).await;
@@ -78,14 +37,13 @@ async fn many_changes_of_one_record_are_told_once_as_it_is_now() {
     let readings = drain(&mut *detector).await;
     assert_eq!(readings.iter().map(|reading| reading.changes.len()).sum::<usize>(), 1);
     settle(&mut *detector, &readings).await;
-    assert_eq!(shop.ask::<i64>("SELECT count(*) FROM duet.duet_change").await, 0);
+    assert_eq!(shop.rows(&shop.table("change")).await, 0);
 }
 
-#[tokio::test]
-async fn an_announcement_ends_the_wait_at_once() {
-    let shop = Shop::items().await;
+async fn an_announcement_ends_the_wait_at_once(product: Product) {
+    let shop = Shop::items(product).await;
     let settings = json!({ "capture": { "poll": "1h" } });
-    let side = connect(&shop.database, settings);
+    let side = connect(&shop.ground, settings);
     assert_eq!(side.limits().poll, Duration::from_secs(3600));
     let mut detector = side.detector(&shop.collection, None).await.expect("it is captured");
     for number in 0..3 {
@@ -96,34 +54,8 @@ async fn an_announcement_ends_the_wait_at_once() {
     }
 }
 
-#[tokio::test]
-async fn waiting_goes_on_after_the_connection_was_lost() {
-    let shop = Shop::items().await;
-    let mut detector = shop.detector().await;
-    shop.run(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE 'LISTEN%'",
-    )
-    .await;
-    let lost = tokio::time::timeout(SOON, detector.wait(SOON * 10)).await;
-    assert!(lost.is_ok(), "announcements may be lost: it looks at once");
-    let editing = async {
-        loop {
-            shop.run("INSERT INTO items (title) VALUES ('x')").await;
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::select! {
-        () = detector.wait(SOON * 10) => {}
-        () = editing => {}
-        () = tokio::time::sleep(SOON) => panic!("nothing is announced any more"),
-    }
-    assert!(!changes(&mut *detector).await.is_empty());
-}
-
-#[tokio::test]
-async fn leaving_the_filter_is_no_deletion_and_softly_deleted_is() {
-    let mut shop = Shop::items().await;
+async fn leaving_the_filter_is_no_deletion_and_softly_deleted_is(product: Product) {
+    let mut shop = Shop::items(product).await;
     shop.collection.filter = Some("items.title <> 'hidden'".to_owned());
     shop.collection.soft = Some(("deleted".into(), Value::Boolean(true)));
     shop.run("INSERT INTO items (title) VALUES ('a'), ('b'), ('c')").await;
@@ -141,9 +73,8 @@ async fn leaving_the_filter_is_no_deletion_and_softly_deleted_is() {
     assert_eq!(shop.read("1").await.presence, Presence::OutOfScope(Absence::Filter));
 }
 
-#[tokio::test]
-async fn our_own_write_is_told_as_ours_and_a_users_after_it_is_not() {
-    let shop = Shop::items().await;
+async fn our_own_write_is_told_as_ours_and_a_users_after_it_is_not(product: Product) {
+    let shop = Shop::items(product).await;
     shop.run("INSERT INTO items (title) VALUES ('a')").await;
     let mut detector = shop.detector().await;
     assert_eq!(seen(&mut *detector).await["1"].actor.class, ActorClass::Unknown);
@@ -157,11 +88,19 @@ async fn our_own_write_is_told_as_ours_and_a_users_after_it_is_not() {
     assert!(theirs.version > ours.version);
 }
 
-#[tokio::test]
-async fn a_capture_that_is_taken_away_is_an_error_and_not_silence() {
-    let shop = Shop::items().await;
+async fn a_capture_that_is_taken_away_is_an_error_and_not_silence(product: Product) {
+    let shop = Shop::items(product).await;
     let mut detector = shop.detector().await;
     let here = [shop.collection.clone()];
     shop.side.capture_remove(&here).await.expect("it can be removed");
     assert!(detector.detect(10).await.is_err());
 }
+
+on_both!(
+    settling_gives_up_exactly_what_was_read,
+    many_changes_of_one_record_are_told_once_as_it_is_now,
+    an_announcement_ends_the_wait_at_once,
+    leaving_the_filter_is_no_deletion_and_softly_deleted_is,
+    our_own_write_is_told_as_ours_and_a_users_after_it_is_not,
+    a_capture_that_is_taken_away_is_an_error_and_not_silence
+);

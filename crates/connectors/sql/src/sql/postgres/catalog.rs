@@ -1,9 +1,24 @@
 //! Questions to PostgreSQL's catalogue. Fixed texts; only the capture's schema is put in.
 
-use super::{Sql, quoted};
+use super::super::{Bound, Statement, quoted};
+use super::literal;
 
-/// `$1`, `$2`: the name as quoted identifiers, as written and in lower case.
-pub(crate) const RELATION: &str = "
+/// A table by its name as quoted identifiers: as written and in lower case.
+pub(crate) fn relation(exact: String, folded: String) -> Statement {
+    Statement::new(RELATION).with(exact).with(folded)
+}
+
+/// The columns of a table, one a row; a domain shows as its base type.
+pub(crate) fn columns(oid: i64) -> Statement {
+    Statement::new(COLUMNS).with(Bound::Integer(oid))
+}
+
+/// The column lists of a table that can hold no value twice.
+pub(crate) fn unique(oid: i64) -> Statement {
+    Statement::new(UNIQUE).with(Bound::Integer(oid))
+}
+
+const RELATION: &str = "
 SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
        c.relkind::text AS kind, c.reltuples::float8 AS estimate,
        row_security_active(c.oid) AS row_security,
@@ -20,12 +35,11 @@ SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = COALESCE(to_regclass($1), to_regclass($2))::oid";
 
-/// `$1`: the table's oid. One row per column; a domain shows as its base type.
-pub(crate) const COLUMNS: &str = "
+const COLUMNS: &str = "
 SELECT a.attname::text AS name, n.nspname::text AS type_schema, b.typname::text AS type_name,
        b.typtype::text AS type_kind, b.typcategory::text AS category, b.typname::text AS type,
        COALESCE(el.typcategory::text, '') AS element,
-       CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS modifier,
+       CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END::bigint AS modifier,
        a.attnotnull OR t.typnotnull AS required,
        a.attgenerated <> '' OR a.attidentity = 'a' AS computed,
        has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS may_read,
@@ -41,8 +55,7 @@ LEFT JOIN pg_type el ON el.oid = b.typelem AND b.typcategory = 'A'
 WHERE a.attrelid = $1::bigint::oid AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum";
 
-/// `$1`: the table's oid. The column lists that can hold no value twice.
-pub(crate) const UNIQUE: &str = "
+const UNIQUE: &str = "
 SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(n, o)
              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n
              WHERE k.o <= i.indnkeyatts ORDER BY k.o) AS columns
@@ -51,22 +64,19 @@ WHERE i.indrelid = $1::bigint::oid AND i.indisunique AND i.indisvalid
   AND i.indpred IS NULL AND i.indexprs IS NULL
 ORDER BY i.indexrelid";
 
-/// `$1`: the table's oid, `$2`: names of triggers. How many of them watch the table.
-pub(crate) const WATCHING: &str = "
-SELECT count(*) FROM pg_trigger
-WHERE tgrelid = $1::bigint::oid AND tgname = ANY($2::text[]) AND tgenabled <> 'D'";
-
 /// The server's time in microseconds.
-pub(crate) const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+pub(crate) fn now() -> Statement {
+    Statement::new("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now")
+}
 
-/// Whether the capture's tables are there and may be used: exists, usable.
-pub(crate) fn capture_rights(schema: &str) -> Sql {
+/// Whether the capture's tables are there and may be used.
+pub(crate) fn capture_rights(schema: &str) -> Statement {
     let schema = quoted(schema);
-    let name = |table: &str| super::literal(&format!("{schema}.{table}"));
+    let name = |table: &str| literal(&format!("{schema}.{table}"));
     let (row, change) = (name("duet_row"), name("duet_change"));
     let (registry, sequence) = (name("duet_capture"), name("duet_change_seq"));
-    Sql(format!(
-        "SELECT to_regclass({registry}) IS NOT NULL AS exists,
+    Statement::new(format!(
+        "SELECT to_regclass({registry}) IS NOT NULL AS present,
                 COALESCE(has_table_privilege(to_regclass({row}), 'SELECT')
                  AND has_table_privilege(to_regclass({row}), 'INSERT')
                  AND has_table_privilege(to_regclass({row}), 'UPDATE')
@@ -75,14 +85,5 @@ pub(crate) fn capture_rights(schema: &str) -> Sql {
                  AND has_table_privilege(to_regclass({change}), 'DELETE')
                  AND has_table_privilege(to_regclass({registry}), 'SELECT')
                  AND to_regclass({sequence}) IS NOT NULL, false) AS usable"
-    ))
-}
-
-/// `$1`: a table's oid. The most rows that are counted to estimate a table without statistics.
-pub(crate) fn few_rows(schema: &str, table: &str) -> Sql {
-    Sql(format!(
-        "SELECT count(*) FROM (SELECT 1 FROM {}.{} LIMIT 10000) AS few",
-        quoted(schema),
-        quoted(table)
     ))
 }

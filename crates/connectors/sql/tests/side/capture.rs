@@ -1,6 +1,6 @@
 //! Installing, removing and telling about the capture; what it sees, on tables of all kinds.
 
-use crate::rig::{Shop, changes, collection, connect, drain, image, renamed_from, seen, settle};
+use crate::rig::{Shop, changes, collection, connect, drain, on_both, renamed_from, seen, settle};
 use duet_core::id::Column;
 use duet_core::intent::Outcome;
 use duet_core::observation::{Deletion, Observation, Presence};
@@ -10,57 +10,53 @@ use duet_core::stamp::Stamp;
 use duet_core::value::Value;
 use duet_ports::connector::{Collection, Connector};
 use duet_ports::envelope::WhatV1;
+use duet_sql::Product;
 use duet_testkit::connector_contract::landed;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Executor, PgPool};
 
-/// Everything in the database that isn't PostgreSQL's own, to tell what an install leaves behind.
-const INVENTORY: &str = "
-SELECT string_agg(what, E'\\n' ORDER BY what) FROM (
-    SELECT 'schema ' || nspname AS what FROM pg_namespace WHERE nspname !~ '^pg_'
-    UNION ALL SELECT relkind::text || ' ' || relnamespace::regnamespace || '.' || relname
-        FROM pg_class WHERE relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
-    UNION ALL SELECT 'function ' || p.oid::regprocedure FROM pg_proc p
-        WHERE pronamespace::regnamespace::text !~ '^(pg_|information_schema)'
-    UNION ALL SELECT 'trigger ' || tgname || ' ' || tgrelid::regclass FROM pg_trigger) AS a";
+/// Everything in the database that is the user's or ours, to tell what an install leaves behind.
+async fn inventory(shop: &Shop) -> String {
+    let asked = match shop.product {
+        Product::Postgres => {
+            "SELECT string_agg(what, E'\\n' ORDER BY what) FROM (
+                SELECT 'schema ' || nspname AS what FROM pg_namespace WHERE nspname !~ '^pg_'
+                UNION ALL SELECT relkind::text || ' ' || relnamespace::regnamespace || '.' || relname
+                    FROM pg_class WHERE relnamespace::regnamespace::text
+                                        !~ '^(pg_|information_schema)'
+                UNION ALL SELECT 'function ' || p.oid::regprocedure FROM pg_proc p
+                    WHERE pronamespace::regnamespace::text !~ '^(pg_|information_schema)'
+                UNION ALL SELECT 'trigger ' || tgname || ' ' || tgrelid::regclass FROM pg_trigger
+            ) AS a"
+        }
+        Product::Sqlite => {
+            "SELECT group_concat(what, char(10)) FROM (
+                SELECT type || ' ' || name || ' ' || tbl_name || COALESCE(sql, '') AS what
+                FROM sqlite_master ORDER BY what)"
+        }
+    };
+    shop.text(asked).await
+}
 
-#[tokio::test]
-async fn installing_twice_is_installing_once_and_removing_leaves_nothing() {
-    let shop = Shop::bare(crate::rig::ITEMS, "items").await;
-    let before: String = shop.ask(INVENTORY).await;
+async fn installing_twice_is_installing_once_and_removing_leaves_nothing(product: Product) {
+    let shop = Shop::bare(product, crate::rig::items(product), "items").await;
+    let before = inventory(&shop).await;
     let here = [shop.collection.clone()];
     shop.side.capture_install(&here).await.expect("it can be installed");
-    let once: String = shop.ask(INVENTORY).await;
+    let once = inventory(&shop).await;
     let status = shop.side.capture_install(&here).await.expect("it can be installed again");
-    assert_eq!(shop.ask::<String>(INVENTORY).await, once);
+    assert_eq!(inventory(&shop).await, once);
     assert!(status[0].installed);
     assert_eq!(status[0].version, Some(status[0].newest));
     shop.side.capture_remove(&here).await.expect("it can be removed");
-    assert_eq!(shop.ask::<String>(INVENTORY).await, before);
+    assert_eq!(inventory(&shop).await, before);
     shop.side.capture_remove(&here).await.expect("removing nothing is no error");
     let status = shop.side.capture_status(&here).await.expect("it can be told");
     assert!(!status[0].installed && status[0].version.is_none());
     shop.run("INSERT INTO items (title) VALUES ('after')").await;
 }
 
-#[tokio::test]
-async fn removing_keeps_what_was_there_before() {
-    let shop = Shop::bare(crate::rig::ITEMS, "items").await;
-    shop.run("CREATE SCHEMA duet; CREATE TABLE duet.mine (a int)").await;
-    let here = [shop.collection.clone()];
-    shop.side.capture_install(&here).await.expect("it can be installed");
-    shop.side.capture_remove(&here).await.expect("it can be removed");
-    assert_eq!(shop.ask::<i64>("SELECT count(*) FROM duet.mine").await, 0);
-    let later = Shop::items().await;
-    later.run("CREATE FUNCTION duet.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'").await;
-    let here = [later.collection.clone()];
-    later.side.capture_remove(&here).await.expect("it can be removed");
-    assert_eq!(later.ask::<i32>("SELECT duet.mine()").await, 1);
-}
-
-#[tokio::test]
-async fn several_flows_on_one_table_see_the_same_and_settle_apart() {
-    let shop = Shop::items().await;
+async fn several_flows_on_one_table_see_the_same_and_settle_apart(product: Product) {
+    let shop = Shop::items(product).await;
     let prices = collection("prices", "items");
     let mirrored = Collection { side: Side::Left, ..collection("items", "items") };
     let others = [prices.clone(), mirrored.clone()];
@@ -87,9 +83,8 @@ async fn several_flows_on_one_table_see_the_same_and_settle_apart() {
     assert!(refused.failure.message.contains("duet capture install"));
 }
 
-#[tokio::test]
-async fn what_a_renamed_flow_left_behind_is_told_and_can_be_taken_away() {
-    let shop = Shop::items().await;
+async fn what_a_renamed_flow_left_behind_is_told_and_can_be_taken_away(product: Product) {
+    let shop = Shop::items(product).await;
     shop.run("INSERT INTO items (title) VALUES ('a'), ('b')").await;
     let renamed = [collection("goods", "items")];
     let told = shop.side.capture_install(&renamed).await.expect("it can be installed");
@@ -109,41 +104,56 @@ async fn what_a_renamed_flow_left_behind_is_told_and_can_be_taken_away() {
         shop.side.capture_remove_others(&others).await.expect("it can be removed");
     }
     shop.run("INSERT INTO items (title) VALUES ('c')").await;
-    assert_eq!(shop.ask::<i64>("SELECT count(*) FROM duet.duet_change").await, 1);
+    assert_eq!(shop.rows(&shop.table("change")).await, 1);
     let status = shop.side.capture_status(&renamed).await.expect("it can be told");
     assert!(status[0].installed && status[0].base == told[0].base);
     shop.run("DROP TABLE items").await;
     let others = shop.side.capture_others(&[]).await.expect("it can be told");
     assert!(!others[0].installed, "its table is gone");
     shop.side.capture_remove_others(&others).await.expect("it can be removed");
-    assert!(shop.ask::<bool>("SELECT to_regnamespace('duet') IS NULL").await);
+    assert!(!shop.has_capture().await);
     assert!(shop.side.capture_others(&[]).await.expect("it can be told").is_empty());
 }
 
-#[tokio::test]
-async fn a_busy_table_is_told_as_busy_and_nothing_was_changed() {
-    let shop = Shop::bare(crate::rig::ITEMS, "items").await;
-    let before: String = shop.ask(INVENTORY).await;
-    let mut theirs = shop.pool.begin().await.expect("a transaction");
-    theirs.execute("INSERT INTO items (title) VALUES ('a')").await.expect("it is inserted");
+async fn a_busy_table_is_told_as_busy_and_nothing_was_changed(product: Product) {
+    let shop = Shop::bare(product, crate::rig::items(product), "items").await;
+    let before = inventory(&shop).await;
+    let mut theirs = shop.begin().await;
+    theirs.run("INSERT INTO items (title) VALUES ('a')").await;
     let here = [shop.collection.clone()];
     let refused = shop.side.capture_install(&here).await.expect_err("somebody writes");
-    assert_eq!((refused.failure.class, &*refused.failure.code), (FailureClass::Transient, "55P03"));
-    assert_eq!(shop.ask::<String>(INVENTORY).await, before);
-    theirs.rollback().await.expect("it is rolled back");
+    let code = match product {
+        Product::Postgres => "55P03",
+        Product::Sqlite => "SQLITE_BUSY",
+    };
+    assert_eq!((refused.failure.class, &*refused.failure.code), (FailureClass::Transient, code));
+    assert_eq!(inventory(&shop).await, before);
+    theirs.run("ROLLBACK").await;
     shop.side.capture_install(&here).await.expect("it can be installed");
 }
 
-#[tokio::test]
-async fn odd_names_in_odd_schemas() {
-    let ddl = r#"CREATE SCHEMA "Web Shop"; CREATE TABLE "Web Shop"."Order ""Items"""
-        ("Order-Id" int, "key" text, "seq" int, "it's" text, PRIMARY KEY ("Order-Id", "key"))"#;
-    let mut shop = Shop::bare(ddl, r#""Web Shop"."Order ""Items""""#).await;
-    shop.side = connect(&shop.database, json!({ "capture": { "schema": "Our Sync" } }));
+async fn odd_names_in_odd_schemas(product: Product) {
+    let name = match product {
+        Product::Postgres => r#""Web Shop"."Order ""Items""""#,
+        Product::Sqlite => r#""Order ""Items""""#,
+    };
+    let mut ddl = format!(
+        r#"CREATE TABLE {name} ("Order-Id" int, "key" text, "seq" int, "it's" text,
+           PRIMARY KEY ("Order-Id", "key"))"#
+    );
+    let capture = match product {
+        Product::Postgres => {
+            ddl.insert_str(0, r#"CREATE SCHEMA "Web Shop"; "#);
+            json!({ "schema": "Our Sync" })
+        }
+        Product::Sqlite => json!({ "prefix": "Our Sync " }),
+    };
+    let mut shop = Shop::bare(product, &ddl, name).await;
+    shop.side = connect(&shop.ground, json!({ "capture": capture }));
     shop.collection.flow = "it's a \\ flow".into();
     shop.collection.filter = Some(r#""seq" < 100 -- the small ones"#.to_owned());
     shop.install().await;
-    shop.run(r#"INSERT INTO "Web Shop"."Order ""Items""" VALUES (1, 'a-b%', 5, 'x')"#).await;
+    shop.run(&format!("INSERT INTO {name} VALUES (1, 'a-b%', 5, 'x')")).await;
     let mut detector = shop.detector().await;
     let seen = seen(&mut *detector).await;
     let record = seen.get("1-a%2Db%25").expect("composite keys are encoded");
@@ -156,24 +166,50 @@ async fn odd_names_in_odd_schemas() {
     assert_eq!(shop.read("1-a%2Db%25").await.image.get("it's"), Some(&Value::text("ours")));
 }
 
-#[tokio::test]
-async fn keys_of_all_kinds() {
-    let kinds = [
-        ("smallint", "'7'", "7"),
-        ("bigint", "'-9000000000'", "-9000000000"),
-        ("varchar(5)", "'ALFKI'", "ALFKI"),
-        ("char(6)", "'AB'", "AB"),
-        ("uuid", "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
-        ("numeric(8,2)", "'1.50'", "1.50"),
-        ("date", "'2026-11-21'", "2026-11-21"),
-        ("timestamptz", "'2026-11-21 10:00:00+02'", "2026-11-21T08:00:00+00:00"),
-        ("boolean", "'t'", "true"),
-    ];
-    for (kind, literal, key) in kinds {
-        let shop =
-            Shop::captured(&format!("CREATE TABLE t (id {kind} PRIMARY KEY, a text)"), "t").await;
-        shop.run("SET TimeZone = 'Asia/Tokyo'").await;
-        shop.run(&format!("INSERT INTO t VALUES ({literal}, 'x')")).await;
+const KEYS_OF_A_SERVER: [(&str, &str, &str); 9] = [
+    ("smallint", "'7'", "7"),
+    ("bigint", "'-9000000000'", "-9000000000"),
+    ("varchar(5)", "'ALFKI'", "ALFKI"),
+    ("char(6)", "'AB'", "AB"),
+    ("uuid", "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+    ("numeric(8,2)", "'1.50'", "1.50"),
+    ("date", "'2026-11-21'", "2026-11-21"),
+    ("timestamptz", "'2026-11-21 10:00:00+02'", "2026-11-21T08:00:00+00:00"),
+    ("boolean", "'t'", "true"),
+];
+
+const KEYS_OF_A_FILE: [(&str, &str, &str); 16] = [
+    ("INTEGER", "7", "7"),
+    ("int", "'-9000000000'", "-9000000000"),
+    ("int", "'no number'", "no number"),
+    ("varchar(5)", "'ALFKI'", "ALFKI"),
+    ("text COLLATE NOCASE", "'Alfki'", "Alfki"),
+    ("uuid", "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"),
+    ("uuid", "x'A0EEBC999C0B4EF8BB6D6BB9BD380A11'", "\\xa0eebc999c0b4ef8bb6d6bb9bd380a11"),
+    ("numeric(8,2)", "'1.50'", "1.5"),
+    ("real", "0.1 + 0.2", "0.30000000000000004"),
+    ("real", "5", "5.0"),
+    ("date", "'2026-11-21'", "2026-11-21"),
+    ("datetime", "'2026-11-21 10:00:00'", "2026-11-21 10:00:00"),
+    ("boolean", "true", "1"),
+    ("blob", "x'00ff41'", "\\x00ff41"),
+    ("", "5", "5"),
+    ("", "'5'", "5"),
+];
+
+async fn keys_of_all_kinds(product: Product) {
+    let kinds: &[(&str, &str, &str)] = match product {
+        Product::Postgres => &KEYS_OF_A_SERVER,
+        Product::Sqlite => &KEYS_OF_A_FILE,
+    };
+    for (kind, literal, key) in kinds.iter().copied() {
+        let table = format!("CREATE TABLE t (id {kind} PRIMARY KEY, a text)");
+        let shop = Shop::captured(product, &table, "t").await;
+        let abroad = match product {
+            Product::Postgres => "SET TimeZone = 'Asia/Tokyo';",
+            Product::Sqlite => "",
+        };
+        shop.run(&format!("{abroad} INSERT INTO t VALUES ({literal}, 'x')")).await;
         let mut detector = shop.detector().await;
         let seen = seen(&mut *detector).await;
         let told = seen.get(key).unwrap_or_else(|| panic!("{kind}: {seen:?}"));
@@ -189,88 +225,17 @@ async fn keys_of_all_kinds() {
     }
 }
 
-#[tokio::test]
-async fn a_key_that_is_too_long_is_nobody() {
-    let shop = Shop::captured("CREATE TABLE t (id varchar(5) PRIMARY KEY, a text)", "t").await;
+async fn a_key_that_is_too_long_is_nobody(product: Product) {
+    let shop =
+        Shop::captured(product, "CREATE TABLE t (id varchar(5) PRIMARY KEY, a text)", "t").await;
     shop.run("INSERT INTO t VALUES ('ALFKI', 'x')").await;
     let other = shop.read("ALFKIS").await;
     assert_eq!(other.presence, Presence::Deleted(Deletion::Hard));
     assert!(other.image.is_empty() || other.image.values().all(Value::is_null));
 }
 
-#[tokio::test]
-async fn writers_need_no_rights_on_the_capture() {
-    let shop = Shop::items().await;
-    let clerk = shop.role("clerk").await;
-    shop.run(&format!(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON items TO {clerk};
-         SET ROLE {clerk}; INSERT INTO items (title) VALUES ('a');
-         UPDATE items SET title = 'b'; RESET ROLE"
-    ))
-    .await;
-    let mut detector = shop.detector().await;
-    assert_eq!(seen(&mut *detector).await["1"].image.get("title"), Some(&Value::text("b")));
-    shop.drop_role(&clerk).await;
-}
-
-/// The grants of `docs/reference/capture.md`, and no others.
-#[tokio::test]
-async fn the_documented_rights_are_enough() {
-    let shop = Shop::items().await;
-    let runner = shop.role("runner").await;
-    shop.run(&format!(
-        "GRANT USAGE ON SCHEMA duet TO {runner};
-         GRANT SELECT, UPDATE, DELETE ON duet.duet_change TO {runner};
-         GRANT SELECT, INSERT, UPDATE ON duet.duet_row TO {runner};
-         GRANT SELECT ON duet.duet_capture TO {runner};
-         GRANT SELECT, INSERT, UPDATE, DELETE ON items TO {runner};
-         INSERT INTO items (title) VALUES ('a')"
-    ))
-    .await;
-    let mut lesser = Shop { side: shop.as_role(&runner), ..shop };
-    let about = lesser.side.describe(&lesser.collection).await.expect("the table is there");
-    assert!(about.remarks.is_empty(), "{:?}", about.remarks);
-    let mut detector = lesser.detector().await;
-    let readings = drain(&mut *detector).await;
-    settle(&mut *detector, &readings).await;
-    let call = lesser.call(1, "1", &[("title", Value::text("ours"))]).await;
-    let outcomes = lesser.send(duet_core::intent::Op::Update, vec![call]).await;
-    landed(&outcomes[0]);
-    let create = crate::rig::creating(2, &[("title", Value::text("new"))]);
-    landed(&lesser.send(duet_core::intent::Op::Create, vec![create]).await[0]);
-    let call = lesser.call(3, "1", &[]).await;
-    landed(&lesser.send(duet_core::intent::Op::Delete, vec![call]).await[0]);
-    assert_eq!(seen(&mut *detector).await.len(), 2);
-    drop(detector);
-    lesser.side = connect(&lesser.database, json!({}));
-    lesser.drop_role(&runner).await;
-}
-
-#[tokio::test]
-async fn a_changed_table_goes_on_being_captured() {
-    let shop = Shop::items().await;
-    let mut detector = shop.detector().await;
-    shop.run("INSERT INTO items (title) VALUES ('a')").await;
-    seen(&mut *detector).await;
-    shop.run("ALTER TABLE items ADD color text; ALTER TABLE items ALTER price TYPE text").await;
-    shop.run("UPDATE items SET color = 'red', price = 'cheap'").await;
-    let changed = changes(&mut *detector).await;
-    assert_eq!(changed.len(), 1);
-    let columns: Vec<String> =
-        shop.ask("SELECT changed_columns FROM duet.duet_change ORDER BY seq DESC LIMIT 1").await;
-    assert_eq!(columns, ["color", "price"]);
-    shop.run("ALTER TABLE items DROP note; UPDATE items SET title = 'c'").await;
-    let refused = detector.detect(10).await.expect_err("a column of the flow is gone");
-    assert_eq!(refused.failure.class, FailureClass::Permission);
-    let mut shop = shop;
-    shop.describe().await;
-    let mut detector = shop.detector().await;
-    assert_eq!(seen(&mut *detector).await["1"].image.get("title"), Some(&Value::text("c")));
-}
-
-#[tokio::test]
-async fn nothing_changed_is_no_change() {
-    let shop = Shop::items().await;
+async fn nothing_changed_is_no_change(product: Product) {
+    let shop = Shop::items(product).await;
     shop.run("INSERT INTO items (title) VALUES ('a')").await;
     let mut detector = shop.detector().await;
     let readings = drain(&mut *detector).await;
@@ -280,9 +245,8 @@ async fn nothing_changed_is_no_change() {
     assert!(changes(&mut *detector).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_table_without_a_key_is_told() {
-    let shop = Shop::bare("CREATE TABLE t (a int, b text)", "t").await;
+async fn a_table_without_a_key_is_told(product: Product) {
+    let shop = Shop::bare(product, "CREATE TABLE t (a int, b text)", "t").await;
     let refused = shop.side.describe(&shop.collection).await.expect_err("it has no key");
     assert!(refused.failure.message.contains("no primary key"), "{}", refused.failure.message);
     let here = [shop.collection.clone()];
@@ -296,32 +260,15 @@ async fn a_table_without_a_key_is_told() {
     assert!(refused.failure.message.contains("no column z"), "{}", refused.failure.message);
 }
 
-#[tokio::test]
-async fn a_view_cannot_be_captured() {
-    let shop = Shop::bare("CREATE VIEW v AS SELECT 1 AS id", "v").await;
+async fn a_view_cannot_be_captured(product: Product) {
+    let shop = Shop::bare(product, "CREATE VIEW v AS SELECT 1 AS id", "v").await;
     let chosen = Collection { key: vec![Column::from("id")], ..shop.collection.clone() };
     let refused = shop.side.capture_install(&[chosen]).await.expect_err("a view");
     assert!(refused.failure.message.contains("not a table"), "{}", refused.failure.message);
 }
 
-#[tokio::test]
-async fn missing_rights_are_told_with_what_is_needed() {
-    let shop = Shop::bare(crate::rig::ITEMS, "items").await;
-    let guest = shop.role("guest").await;
-    let side = shop.as_role(&guest);
-    let refused = side.capture_install(std::slice::from_ref(&shop.collection)).await;
-    let refused = refused.expect_err("no rights");
-    assert_eq!(refused.failure.class, FailureClass::Permission);
-    assert!(refused.failure.message.contains("CREATE on the database"));
-    let about = side.describe(&shop.collection).await.expect("the table is there");
-    assert!(!about.may.create && !about.may.update && !about.may.delete);
-    assert!(about.remarks.iter().any(|it| it.fatal && it.text.contains("GRANT SELECT")));
-    shop.drop_role(&guest).await;
-}
-
-#[tokio::test]
-async fn a_key_change_is_told_before_the_record_under_its_new_key() {
-    let shop = Shop::captured("CREATE TABLE t (id text PRIMARY KEY, a text)", "t").await;
+async fn a_key_change_is_told_before_the_record_under_its_new_key(product: Product) {
+    let shop = Shop::captured(product, "CREATE TABLE t (id text PRIMARY KEY, a text)", "t").await;
     shop.run("INSERT INTO t VALUES ('a', 'x')").await;
     let mut detector = shop.detector().await;
     let readings = drain(&mut *detector).await;
@@ -336,9 +283,8 @@ async fn a_key_change_is_told_before_the_record_under_its_new_key() {
     assert_eq!(shop.read("a").await.presence, Presence::Deleted(Deletion::Hard));
 }
 
-#[tokio::test]
-async fn a_key_of_a_deleted_row_is_told_as_given_up_first() {
-    let shop = Shop::captured("CREATE TABLE t (id int PRIMARY KEY, a text)", "t").await;
+async fn a_key_of_a_deleted_row_is_told_as_given_up_first(product: Product) {
+    let shop = Shop::captured(product, "CREATE TABLE t (id int PRIMARY KEY, a text)", "t").await;
     shop.run("INSERT INTO t VALUES (5, 'five'), (7, 'seven')").await;
     let mut detector = shop.detector().await;
     let readings = drain(&mut *detector).await;
@@ -358,78 +304,9 @@ async fn a_key_of_a_deleted_row_is_told_as_given_up_first() {
     assert_eq!(now.image.get("a"), Some(&Value::text("seven")));
 }
 
-#[tokio::test]
-async fn exchanged_keys_are_told_in_order_and_rows_are_newer_than_their_key_changes() {
-    let shop = Shop::captured(
-        "CREATE TABLE t (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, a text)",
-        "t",
-    )
-    .await;
-    shop.run("INSERT INTO t VALUES (1, 'one'), (2, 'two')").await;
-    let mut detector = shop.detector().await;
-    let readings = drain(&mut *detector).await;
-    settle(&mut *detector, &readings).await;
-    shop.run("UPDATE t SET id = 3 - id").await;
-    shop.run("UPDATE t SET id = 9 WHERE id = 1; UPDATE t SET id = 1 WHERE id = 2").await;
-    let (mut moved, mut latest) = (Vec::new(), None);
-    for change in changes(&mut *detector).await {
-        match change.what {
-            WhatV1::KeyChanged { old, order } => {
-                assert!(order > latest, "each after the one before");
-                latest = order;
-                moved.push(format!("{old}-{}", change.record));
-            }
-            WhatV1::Seen(seen) => {
-                let expected = if change.record.as_str() == "1" { "one" } else { "two" };
-                assert_eq!(seen.image.get("a"), Some(&Value::text(expected)));
-                let order = seen.version.and_then(|version| version.order);
-                assert!(order.is_some() && (change.record.as_str() == "9" || order == latest));
-            }
-            WhatV1::Gap => panic!("nothing is lost"),
-        }
-    }
-    assert_eq!(moved.join(" "), "1-2 2-1 1-9 2-1");
-}
-
-#[tokio::test]
-async fn a_truncation_asks_for_every_known_record() {
-    let shop = Shop::bare(crate::rig::ITEMS, "items").await;
-    shop.run("INSERT INTO items (title) SELECT 'old ' || n FROM generate_series(1, 5) n").await;
-    let mut shop = shop;
-    shop.install().await;
-    shop.run("INSERT INTO items (title) VALUES ('new')").await;
-    let mut detector = shop.detector().await;
-    let readings = drain(&mut *detector).await;
-    settle(&mut *detector, &readings).await;
-    shop.run("TRUNCATE items").await;
-    let head = detector.head().await.expect("it can be read");
-    let mut asked = std::collections::BTreeSet::new();
-    let mut positions = Vec::new();
-    while !detector.reached(&head).await.expect("it can be read") {
-        let reading = detector.detect(2).await.expect("it can be read");
-        assert!(reading.changes.len() <= 2);
-        for change in &reading.changes {
-            assert_eq!(change.what, WhatV1::Gap);
-            asked.insert(change.record.as_str().to_owned());
-        }
-        positions.extend(reading.position);
-    }
-    assert_eq!(
-        asked.iter().map(String::as_str).collect::<Vec<_>>(),
-        ["1", "2", "3", "4", "5", "6"]
-    );
-    assert_eq!(shop.read("3").await.presence, Presence::Deleted(Deletion::Hard));
-    assert_ne!(shop.read("3").await.version.expect("it was captured").token, "0");
-    let half = &positions[..positions.len() - 1];
-    detector.settle(half).await.expect("it can be reached");
-    assert_eq!(shop.ask::<i64>("SELECT count(*) FROM duet.duet_change").await, 1);
-    detector.settle(&positions).await.expect("it can be reached");
-    assert_eq!(shop.ask::<i64>("SELECT count(*) FROM duet.duet_change").await, 0);
-}
-
-#[tokio::test]
-async fn a_key_that_comes_and_goes_is_a_record_that_comes_and_goes() {
-    let mut shop = Shop::bare("CREATE TABLE t (n int, code text UNIQUE, a text)", "t").await;
+async fn a_key_that_comes_and_goes_is_a_record_that_comes_and_goes(product: Product) {
+    let mut shop =
+        Shop::bare(product, "CREATE TABLE t (n int, code text UNIQUE, a text)", "t").await;
     shop.collection.key = vec![Column::from("code")];
     shop.install().await;
     shop.run("INSERT INTO t VALUES (1, NULL, 'x')").await;
@@ -441,9 +318,8 @@ async fn a_key_that_comes_and_goes_is_a_record_that_comes_and_goes() {
     assert_eq!(seen(&mut *detector).await["k"].presence, Presence::Deleted(Deletion::Hard));
 }
 
-#[tokio::test]
-async fn another_key_for_a_flow_begins_anew() {
-    let mut shop = Shop::items().await;
+async fn another_key_for_a_flow_begins_anew(product: Product) {
+    let mut shop = Shop::items(product).await;
     shop.run("INSERT INTO items (code) VALUES ('k')").await;
     shop.collection.key = vec![Column::from("code")];
     let about = shop.side.describe(&shop.collection).await.expect("the table is there");
@@ -455,14 +331,15 @@ async fn another_key_for_a_flow_begins_anew() {
     assert!(seen(&mut *detector).await.contains_key("k"));
 }
 
-#[tokio::test]
-async fn a_column_stamp_tells_when_a_column_changed() {
-    let shop = Shop::items().await;
+async fn a_column_stamp_tells_when_a_column_changed(product: Product) {
+    let shop = Shop::items(product).await;
     shop.run("INSERT INTO items (title, note) VALUES ('a', 'b')").await;
     let mut detector = shop.detector().await;
     let first = seen(&mut *detector).await.remove("1").expect("it is told");
     assert_eq!(first.column_stamps.len(), first.image.len(), "an insert sets every column");
+    shop.tick().await;
     shop.run("UPDATE items SET title = 'c'").await;
+    shop.tick().await;
     shop.run("UPDATE items SET note = 'd'").await;
     let second = seen(&mut *detector).await.remove("1").expect("it is told");
     let stamp = |name: &str| second.column_stamps.get(name).copied();
@@ -471,11 +348,21 @@ async fn a_column_stamp_tells_when_a_column_changed() {
     assert_eq!(stamp("price"), first.column_stamps.get("price").copied(), "since it was inserted");
     let read = shop.side.read(&shop.collection, &["1".into()]).await.expect("it is there");
     assert_eq!(read[0].observation.column_stamps, second.column_stamps, "a read tells the same");
-    shop.run("UPDATE items SET id = DEFAULT").await;
+    let rename = match product {
+        Product::Postgres => "UPDATE items SET id = DEFAULT",
+        Product::Sqlite => "UPDATE items SET id = 2",
+    };
+    shop.run(rename).await;
     let renamed = shop.side.read(&shop.collection, &["2".into()]).await.expect("it is there");
     let renamed = &renamed[0].observation.column_stamps;
     assert_eq!(renamed.get("note").copied(), stamp("note"), "another key, the same record");
-    let anew = "INSERT INTO items (id, title) OVERRIDING SYSTEM VALUE VALUES (2, 'c')";
+    let anew = match product {
+        Product::Postgres => {
+            "INSERT INTO items (id, title) OVERRIDING SYSTEM VALUE VALUES (2, 'c')"
+        }
+        Product::Sqlite => "INSERT INTO items (id, title) VALUES (2, 'c')",
+    };
+    shop.tick().await;
     shop.run(&format!("DELETE FROM items; {anew}")).await;
     let again = shop.side.read(&shop.collection, &["2".into()]).await.expect("it is there");
     let again = &again[0].observation.column_stamps;
@@ -483,20 +370,8 @@ async fn a_column_stamp_tells_when_a_column_changed() {
     assert!(second.changed_at > Some(Stamp(0)) && second.read_at > first.read_at);
 }
 
-#[tokio::test]
-async fn replicated_changes_are_seen() {
-    let shop = Shop::items().await;
-    let replica = PgPool::connect(shop.database.url()).await.expect("the database is there");
-    let script = "SET session_replication_role = replica; INSERT INTO items (title) VALUES ('a')";
-    replica.execute(AssertSqlSafe(script)).await.expect("a superuser may");
-    let mut detector = shop.detector().await;
-    assert_eq!(seen(&mut *detector).await.len(), 1);
-    assert_eq!(image(&[]).len(), 0);
-}
-
-#[tokio::test]
-async fn a_capture_installed_anew_is_a_gap_and_its_versions_go_on() {
-    let shop = Shop::items().await;
+async fn a_capture_installed_anew_is_a_gap_and_its_versions_go_on(product: Product) {
+    let shop = Shop::items(product).await;
     let here = [shop.collection.clone()];
     shop.run("INSERT INTO items (title) VALUES ('a'), ('b')").await;
     shop.run("UPDATE items SET title = 'b2' WHERE id = 2").await;
@@ -528,16 +403,24 @@ async fn a_capture_installed_anew_is_a_gap_and_its_versions_go_on() {
     shop.side.detector(&shop.collection, Some(&current)).await.expect("the same capture");
 }
 
-#[tokio::test]
-async fn triggers_taken_away_and_made_again_are_a_gap() {
-    let shop = Shop::items().await;
+async fn triggers_taken_away_and_made_again_are_a_gap(product: Product) {
+    let shop = Shop::items(product).await;
     let here = [shop.collection.clone()];
     let cursor = shop.detector().await.cursor().expect("it tells which capture it reads");
     shop.run("INSERT INTO items (title) VALUES ('a')").await;
     let seen = shop.read("1").await.version.and_then(|one| one.order);
-    let trigger: String =
-        shop.ask("SELECT tgname::text FROM pg_trigger WHERE tgname LIKE '%_row'").await;
-    shop.run(&format!("DROP TRIGGER {trigger} ON items")).await;
+    let drop = match product {
+        Product::Postgres => {
+            "SELECT 'DROP TRIGGER ' || tgname || ' ON items' FROM pg_trigger
+             WHERE tgname LIKE '%_row'"
+        }
+        Product::Sqlite => {
+            "SELECT 'DROP TRIGGER ' || name FROM sqlite_master WHERE name LIKE 'duet%_update'
+             AND name NOT LIKE '%_before_%'"
+        }
+    };
+    let drop = shop.text(drop).await;
+    shop.run(&drop).await;
     shop.run("UPDATE items SET title = 'unseen'").await;
     shop.side.capture_install(&here).await.expect("it can be mended");
     let lost = shop.side.detector(&shop.collection, Some(&cursor)).await.err();
@@ -545,13 +428,18 @@ async fn triggers_taken_away_and_made_again_are_a_gap() {
     assert!(shop.read("1").await.version.and_then(|one| one.order) > seen);
 }
 
-#[tokio::test]
-async fn a_capture_of_an_older_version_asks_to_be_installed_again() {
-    let shop = Shop::items().await;
+async fn a_capture_of_an_older_version_asks_to_be_installed_again(product: Product) {
+    let shop = Shop::items(product).await;
     let here = [shop.collection.clone()];
-    let column = "ALTER TABLE duet.duet_row DROP COLUMN column_times";
-    let base = "ALTER TABLE duet.duet_capture DROP COLUMN base";
-    for older in [column, base, "UPDATE duet.duet_capture SET version = version - 1"] {
+    let ways: &[&str] = match product {
+        Product::Postgres => &[
+            "ALTER TABLE duet.duet_row DROP COLUMN column_times",
+            "ALTER TABLE duet.duet_capture DROP COLUMN base",
+            "UPDATE duet.duet_capture SET version = version - 1",
+        ],
+        Product::Sqlite => &["UPDATE duet_capture SET version = version - 1"],
+    };
+    for older in ways.iter().copied() {
         shop.run(older).await;
         let about = shop.side.describe(&shop.collection).await.expect("the table is there");
         let [only] = about.remarks.as_slice() else { panic!("{older}: {:?}", about.remarks) };
@@ -568,3 +456,24 @@ async fn a_capture_of_an_older_version_asks_to_be_installed_again() {
         assert!(!seen(&mut *shop.detector().await).await.is_empty(), "{older}");
     }
 }
+
+on_both!(
+    installing_twice_is_installing_once_and_removing_leaves_nothing,
+    several_flows_on_one_table_see_the_same_and_settle_apart,
+    what_a_renamed_flow_left_behind_is_told_and_can_be_taken_away,
+    a_busy_table_is_told_as_busy_and_nothing_was_changed,
+    odd_names_in_odd_schemas,
+    keys_of_all_kinds,
+    a_key_that_is_too_long_is_nobody,
+    nothing_changed_is_no_change,
+    a_table_without_a_key_is_told,
+    a_view_cannot_be_captured,
+    a_key_change_is_told_before_the_record_under_its_new_key,
+    a_key_of_a_deleted_row_is_told_as_given_up_first,
+    a_key_that_comes_and_goes_is_a_record_that_comes_and_goes,
+    another_key_for_a_flow_begins_anew,
+    a_column_stamp_tells_when_a_column_changed,
+    a_capture_installed_anew_is_a_gap_and_its_versions_go_on,
+    triggers_taken_away_and_made_again_are_a_gap,
+    a_capture_of_an_older_version_asks_to_be_installed_again
+);
