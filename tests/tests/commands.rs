@@ -7,6 +7,8 @@
 mod answers;
 #[path = "commands/keyed.rs"]
 mod keyed;
+#[path = "commands/misfit.rs"]
+mod misfit;
 #[path = "commands/readme.rs"]
 mod readme;
 #[path = "faults/rig.rs"]
