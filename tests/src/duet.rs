@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 use thiserror::Error;
 
@@ -15,6 +16,8 @@ use crate::northwind;
 
 /// Names the binary; set by `tests/run`.
 pub const BINARY: &str = "DUET_BIN";
+/// How long a command may take at most.
+pub const LIMIT: Duration = Duration::from_secs(180);
 /// How long the end of a command rests between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -80,6 +83,24 @@ pub enum RunError {
         /// How long it had.
         limit: Duration,
         /// What it had printed for people.
+        printed: String,
+    },
+    /// It printed something else than a document.
+    #[error("`duet {arguments}` printed no document: {printed}")]
+    Unreadable {
+        /// The command.
+        arguments: String,
+        /// What it printed, on both streams.
+        printed: String,
+    },
+    /// It failed.
+    #[error("`duet {arguments}` ended with {code:?}: {printed}")]
+    Failed {
+        /// The command.
+        arguments: String,
+        /// Its exit code.
+        code: Option<i32>,
+        /// What it printed.
         printed: String,
     },
 }
@@ -157,6 +178,40 @@ impl Project {
         })?;
         let (out, err) = (self.printed(number, "stdout"), self.printed(number, "stderr"));
         Ok(Done { code: code.code(), out, err })
+    }
+
+    /// Runs a command for its document, and answers that with the exit code.
+    ///
+    /// # Errors
+    /// When it can't be run, or prints something else than a document that names its schema.
+    /// Failures print none.
+    pub fn ask(&self, arguments: &[&str]) -> Result<(Value, Option<i32>), RunError> {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["-o", "json"]).collect();
+        let done = self.run(&arguments, LIMIT)?;
+        let document: Option<Value> = serde_json::from_str(&done.out).ok();
+        let document = document.filter(|document| document["schema"].is_string());
+        let (arguments, printed) = (arguments.join(" "), format!("{}\n{}", done.out, done.err));
+        match (document, done.code) {
+            (Some(document), code) => Ok((document, code)),
+            (None, Some(0)) => Err(RunError::Unreadable { arguments, printed }),
+            (None, code) => Err(RunError::Failed { arguments, code, printed }),
+        }
+    }
+
+    /// Runs a command that must succeed, for its document.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask), and when it ends with another code than 0.
+    pub fn answer(&self, arguments: &[&str]) -> Result<Value, RunError> {
+        let (document, code) = self.ask(arguments)?;
+        match code {
+            Some(0) => Ok(document),
+            code => Err(RunError::Failed {
+                arguments: arguments.join(" "),
+                code,
+                printed: document.to_string(),
+            }),
+        }
     }
 
     /// Everything that the commands so far printed on either stream, for a test that looks for

@@ -198,3 +198,8 @@ pub const POLICIES: [&Flow; 3] = [&STAFF, &SUPPLIERS, &SHIPPERS];
 
 /// All five, parents first.
 pub const ALL: [&Flow; 5] = [&CUSTOMERS, &PRODUCTS, &PRICES, &ORDERS, &LINES];
+
+/// The flow of a name.
+pub fn named(name: &str) -> Option<&'static Flow> {
+    ALL.into_iter().chain(POLICIES).find(|flow| flow.name == name)
+}

@@ -8,9 +8,11 @@
 //! 4. [`salesforce`] is the stand-in as a process of its own, with its faults.
 //! 5. [`duet`] starts the program under test, kills it and keeps what it printed.
 //! 6. [`compare`] tells every difference, record by record and field by field.
+//! 7. [`desk`] is a person who decides what waits, by the program's commands.
 
 pub mod client;
 pub mod compare;
+pub mod desk;
 pub mod duet;
 pub mod flows;
 pub mod northwind;

@@ -47,6 +47,11 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("northwind")
 }
 
+/// The organization's own objects and fields.
+pub fn metadata() -> PathBuf {
+    folder().join("metadata")
+}
+
 /// Loads the script into an empty database.
 ///
 /// # Errors

@@ -2,16 +2,16 @@
 //! make fail on purpose. Speaks to its documented admin endpoint and data file only.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::client::{ClientError, Session};
 use crate::duet::{Project, RunError, Running};
-use crate::northwind::folder;
+use crate::northwind::metadata;
 use crate::org::{Org, OrgError};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -65,10 +65,20 @@ impl Salesforce {
     /// # Errors
     /// When it doesn't answer in time.
     pub async fn start(project: &mut Project) -> Result<Self, SalesforceError> {
+        Self::start_with(project, &metadata()).await
+    }
+
+    /// The same with other metadata.
+    ///
+    /// # Errors
+    /// When it doesn't answer in time.
+    pub async fn start_with(
+        project: &mut Project,
+        metadata: &Path,
+    ) -> Result<Self, SalesforceError> {
         let data = project.folder().join("org.jsonl");
         let silent = |source| SalesforceError::Silent { path: "/".into(), source };
         let http = Client::builder().timeout(CALL_LIMIT).build().map_err(silent)?;
-        let metadata = folder().join("metadata");
         let (data_file, metadata) = (data.to_string_lossy(), metadata.to_string_lossy());
         // The system picks the port: one that was picked beforehand may be somebody else's by now.
         let arguments =
@@ -111,6 +121,40 @@ impl Salesforce {
     /// When it doesn't answer.
     pub async fn edit(&self, object: &str, id: &str, record: Value) -> Result<(), SalesforceError> {
         let edit = json!({ "operation": "update", "object": object, "id": id, "record": record });
+        self.admin(Method::POST, "edit", Some(edit)).await.map(drop)
+    }
+
+    /// The same if the record still holds `expected`; else nothing is changed. Answers whether it
+    /// was.
+    ///
+    /// # Errors
+    /// When it doesn't answer, or refuses for another reason.
+    pub async fn edit_if(
+        &self,
+        object: &str,
+        id: &str,
+        expected: Value,
+        record: Value,
+    ) -> Result<bool, SalesforceError> {
+        let edit = json!({ "operation": "update", "object": object, "id": id, "if": expected,
+            "record": record });
+        match self.admin(Method::POST, "edit", Some(edit)).await {
+            Ok(_) => Ok(true),
+            Err(SalesforceError::Silent { source, .. })
+                if source.status() == Some(StatusCode::PRECONDITION_FAILED) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes a record by hand, past all faults.
+    ///
+    /// # Errors
+    /// When it doesn't answer.
+    pub async fn delete(&self, object: &str, id: &str) -> Result<(), SalesforceError> {
+        let edit = json!({ "operation": "delete", "object": object, "id": id });
         self.admin(Method::POST, "edit", Some(edit)).await.map(drop)
     }
 

@@ -5,6 +5,8 @@
 //! the second only in `AccountNumber` or `ProductCode`; two of the second half are there twice; the
 //! last has no key at all. Every third differs in one field.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::client::{ClientError, Fields, Session};
@@ -128,18 +130,45 @@ pub fn strangers() -> Vec<Fields> {
     bare.collect()
 }
 
-/// Puts everything into the organization; answers the ids of the strangers and of the seeds.
+/// What is in the organization beforehand, with the ids it got.
+#[derive(Clone, Debug, Default)]
+pub struct Planted {
+    /// What stands for records of the shop.
+    pub seeds: Vec<(Seed, String)>,
+    /// The accounts of another company.
+    pub strangers: Vec<String>,
+}
+
+impl Planted {
+    /// The records that no key leads to: they stay alone.
+    pub fn lone(&self) -> BTreeSet<String> {
+        let never = self.seeds.iter().filter(|(seed, _)| seed.found == Found::Never);
+        never.map(|(_, id)| id.clone()).chain(self.strangers.iter().cloned()).collect()
+    }
+
+    /// Whether something stands for this record of the shop.
+    pub fn stands_for(&self, object: &str, key: &str) -> bool {
+        self.seeds.iter().any(|(seed, _)| seed.object == object && seed.key == key)
+    }
+}
+
+/// Puts everything into the organization: the strangers, and what stands for a part of the shop's
+/// customers and products.
 ///
 /// # Errors
 /// When the organization refuses a record.
 pub async fn plant(
     session: &Session,
-    seeds: &[Seed],
-) -> Result<(Vec<String>, Vec<String>), ClientError> {
+    shops_customers: &[Row],
+    shops_products: &[Row],
+) -> Result<Planted, ClientError> {
     let strangers: Vec<_> = strangers().into_iter().map(|fields| ("Account", fields)).collect();
     let strangers = session.create(&strangers).await?;
-    let seeds: Vec<_> = seeds.iter().map(|seed| (seed.object, seed.fields.clone())).collect();
-    Ok((strangers, session.create(&seeds).await?))
+    let mut seeds = customers(shops_customers);
+    seeds.extend(products(shops_products));
+    let records: Vec<_> = seeds.iter().map(|seed| (seed.object, seed.fields.clone())).collect();
+    let ids = session.create(&records).await?;
+    Ok(Planted { seeds: seeds.into_iter().zip(ids).collect(), strangers })
 }
 
 #[cfg(test)]

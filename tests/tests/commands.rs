@@ -11,6 +11,8 @@ mod answers;
 mod keyed;
 #[path = "commands/letters.rs"]
 mod letters;
+#[path = "commands/misfit.rs"]
+mod misfit;
 #[path = "commands/readme.rs"]
 mod readme;
 #[path = "faults/rig.rs"]

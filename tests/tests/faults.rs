@@ -5,10 +5,14 @@
 
 #[path = "faults/calls.rs"]
 mod calls;
+#[path = "faults/collisions.rs"]
+mod collisions;
 #[path = "faults/dice.rs"]
 mod dice;
 #[path = "faults/edits.rs"]
 mod edits;
+#[path = "faults/lost.rs"]
+mod lost;
 #[path = "faults/outage.rs"]
 mod outage;
 #[path = "faults/refused.rs"]

@@ -115,15 +115,17 @@ async fn the_seed_is_planted_and_found_in_the_data_file() {
     let shop = postgres().await.unwrap();
     northwind::load(shop.url()).await.unwrap();
     let organization = Organization::start().await;
-    let mut seeds = seed::customers(&northwind::rows(shop.url(), &CUSTOMERS).await.unwrap());
-    seeds.extend(seed::products(&northwind::rows(shop.url(), &PRODUCTS).await.unwrap()));
-    let (strangers, planted) = seed::plant(&organization.session, &seeds).await.unwrap();
+    let customers = northwind::rows(shop.url(), &CUSTOMERS).await.unwrap();
+    let products = northwind::rows(shop.url(), &PRODUCTS).await.unwrap();
+    let planted = seed::plant(&organization.session, &customers, &products).await.unwrap();
 
     let org = organization.read();
     assert_eq!(org.of("Account").count(), 3 + seed::CUSTOMERS + 2);
     assert_eq!(org.of("Product2").count(), seed::PRODUCTS + 2);
-    assert!(strangers.iter().all(|id| org.get(id).unwrap().text("Ext__c").is_none()));
-    for (seed, id) in seeds.iter().zip(&planted) {
+    assert_eq!(planted.lone().len(), 3 + 2);
+    assert!(planted.strangers.iter().all(|id| org.get(id).unwrap().text("Ext__c").is_none()));
+    for (seed, id) in &planted.seeds {
+        assert!(planted.stands_for(seed.object, &seed.key));
         let record = org.get(id).unwrap();
         let number = if seed.object == "Account" { "AccountNumber" } else { "ProductCode" };
         let keys = (record.text("Ext__c"), record.text(number));

@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | [`postgres()`] | a fresh database on the shared server | nearly everything |
 //! | [`private_postgres`] | an own server process | outages, kills, restarts |
+//! | [`noting_postgres`] | a fresh database on an own server | what really reached it, by its statements |
 //! | [`rabbitmq()`] | a fresh virtual host on the shared broker | nearly everything |
 //! | [`private_rabbitmq`] | an own broker node | restarts of the broker |
 //! | [`proxy()`] | a TCP proxy before a server | connections that drop, hang, or break in the middle |
@@ -22,10 +23,12 @@ mod proxy;
 mod rabbitmq;
 mod rabbitmq_share;
 mod settings;
+mod statements;
 
 pub use error::ServerError;
 pub use leftover::clear_leftovers;
-pub use postgres::{Database, PrivatePostgres, postgres, private_postgres};
+pub use postgres::{Database, PrivatePostgres, noting_postgres, postgres, private_postgres};
 pub use proxy::{Fault, Proxy, proxy};
 pub use rabbitmq::{PrivateRabbit, private_rabbitmq};
 pub use rabbitmq_share::{Broker, rabbitmq};
+pub use statements::Statement;

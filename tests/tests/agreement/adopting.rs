@@ -64,7 +64,7 @@ async fn report_only(rig: &Rig) {
 /// strategy may choose.
 fn first_conflicts(rig: &Rig) {
     let mut expected = Vec::new();
-    for (seed, _) in &rig.seeds {
+    for (seed, _) in &rig.planted.seeds {
         let field = match (seed.found, seed.differs) {
             (Found::Never, _) => continue,
             (Found::Twice, _) => Some(("ambiguous_match", String::new())),

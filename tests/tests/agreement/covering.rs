@@ -4,10 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use duet_tests::duet::{Places, Project};
+use duet_tests::duet::{LIMIT, Places, Project};
 use duet_tests::northwind;
-
-use crate::rig::LIMIT;
 
 /// Keys of the configuration whose every documented value must be in use.
 const KEYS: [&str; 11] = [

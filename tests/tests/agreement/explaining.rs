@@ -21,7 +21,7 @@ pub(crate) async fn explains(rig: &Rig) -> usize {
             .step_by(step)
             .collect();
         for row in linked {
-            let seeded = rig.seeds.iter().any(|(seed, _)| seed.key == row.key);
+            let seeded = rig.planted.seeds.iter().any(|(seed, _)| seed.key == row.key);
             record(rig, &format!("{}/right:{}", flow.name, row.key), !seeded);
             asked += 1;
         }

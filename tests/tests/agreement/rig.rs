@@ -1,21 +1,19 @@
 //! The shop, the organization, and duet between them, as a person has them: SQL on one side, edits
 //! by hand on the other, and duet by its commands only.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use duet_testkit::servers::{Broker, Database, postgres, rabbitmq};
 use duet_tests::compare::{Listed, compare};
-use duet_tests::duet::{Done, Places, Project};
+use duet_tests::desk::{self, Open};
+use duet_tests::duet::{Done, LIMIT, Places, Project};
 use duet_tests::flows::{ALL, CUSTOMERS, Flow, POLICIES, PRODUCTS};
 use duet_tests::northwind::{self, Row};
 use duet_tests::org::{Org, Record};
 use duet_tests::salesforce::Salesforce;
-use duet_tests::seed::{self, Found, Seed};
+use duet_tests::seed::{self, Planted};
 use serde_json::{Value, json};
 
-/// How long a command may take at most.
-pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 /// The standard price book of every organization.
 const PRICE_BOOK: &str = "01s000000000001AAA";
 
@@ -24,9 +22,7 @@ pub(crate) struct Rig {
     pub(crate) shop: Database,
     pub(crate) org: Salesforce,
     pub(crate) listed: Listed,
-    /// What was put into the organization beforehand, with the ids it got.
-    pub(crate) seeds: Vec<(Seed, String)>,
-    pub(crate) strangers: Vec<String>,
+    pub(crate) planted: Planted,
     /// What duet keeps in agreement.
     flows: &'static [&'static Flow],
     project: Project,
@@ -69,8 +65,7 @@ impl Rig {
             shop,
             org,
             listed: Listed::default(),
-            seeds: Vec::new(),
-            strangers: Vec::new(),
+            planted: Planted::default(),
             flows,
             project,
             http: reqwest::Client::new(),
@@ -80,21 +75,10 @@ impl Rig {
     }
 
     async fn plant(&mut self) {
-        let mut seeds = seed::customers(&self.rows("customers").await);
-        seeds.extend(seed::products(&self.rows("products").await));
         let session = self.org.session().await.unwrap();
-        let (strangers, ids) = seed::plant(&session, &seeds).await.unwrap();
-        self.seeds = seeds.into_iter().zip(ids).collect();
-        self.strangers = strangers;
-        for id in self.lone() {
-            self.listed.left_alone.insert(id);
-        }
-    }
-
-    /// The records of the organization that no key leads to.
-    pub(crate) fn lone(&self) -> BTreeSet<String> {
-        let never = self.seeds.iter().filter(|(seed, _)| seed.found == Found::Never);
-        never.map(|(_, id)| id.clone()).chain(self.strangers.iter().cloned()).collect()
+        let (customers, products) = (self.rows("customers").await, self.rows("products").await);
+        self.planted = seed::plant(&session, &customers, &products).await.unwrap();
+        self.listed.left_alone.extend(self.planted.lone());
     }
 
     /// Runs a command to its end, whatever it says.
@@ -104,10 +88,7 @@ impl Rig {
 
     /// Runs a command that must succeed, for its document.
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
-        let arguments: Vec<&str> = arguments.iter().copied().chain(["-o", "json"]).collect();
-        let done = self.duet(&arguments);
-        assert_eq!(done.code, Some(0), "{arguments:?}\n{}\n{}", done.out, done.err);
-        serde_json::from_str(&done.out).unwrap()
+        self.project.answer(arguments).unwrap()
     }
 
     /// Migrates, installs the capture and adopts every flow.
@@ -124,9 +105,7 @@ impl Rig {
 
     /// Conflicts that hold, or all that ever were, with every value.
     pub(crate) fn conflicts(&self, all: bool) -> Vec<Value> {
-        let mut arguments = vec!["conflicts", "list", "--reveal", "--limit", "10000"];
-        arguments.extend(all.then_some("--all"));
-        self.json(&arguments)["items"].as_array().unwrap().clone()
+        desk::conflicts(&self.project, all).unwrap()
     }
 
     /// An edit by hand in the organization; answers the id.
@@ -198,44 +177,23 @@ impl Rig {
         (rows, self.read_org())
     }
 
-    /// Links every ambiguous record with the first of its candidates; answers how many there were.
+    /// Links every ambiguous record with the first of its candidates; answers how many of them are
+    /// left alone.
     pub(crate) fn link_ambiguous(&mut self) -> usize {
-        let conflicts = self.conflicts(false);
-        let ambiguous = conflicts.iter().filter(|one| one["kind"] == "ambiguous_match");
-        let mut count = 0;
-        for conflict in ambiguous {
-            let candidates: Vec<&str> = conflict["candidates"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|id| id.as_str().unwrap())
-                .collect();
-            assert_eq!(candidates.len(), 2, "{conflict}");
-            let id = conflict["id"].as_str().unwrap();
-            self.json(&["conflicts", "resolve", id, "--link", candidates[0], "--by", "ann"]);
-            self.listed.left_alone.insert(candidates[1].to_owned());
-            count += 1;
-        }
+        let alone = desk::link_ambiguous(&self.project).unwrap();
+        let count = alone.len();
+        self.listed.left_alone.extend(alone);
         count
     }
 
     /// Decides everything that waits, by every kind of choice.
     pub(crate) fn decide(&self) {
-        let choices: [&[&str]; 4] =
-            [&["--take", "left"], &["--take", "right"], &["--value", "by hand"], &["--null"]];
-        let mut next = choices.into_iter().cycle();
-        for conflict in self.conflicts(false) {
-            let text = conflict["field"] == "phone" || conflict["field"] == "fax";
-            let choice: &[&str] = match conflict["kind"].as_str() {
-                Some("ambiguous_match") => continue,
-                Some("duplicate") => &["--leave"],
-                _ if text => next.next().unwrap(),
-                _ => choices[0],
-            };
-            let (id, seen) = (conflict["id"].as_str().unwrap(), conflict["seen"].as_str().unwrap());
-            let arguments = ["conflicts", "resolve", id, "--seen", seen, "--by", "ann"];
-            self.json(&[&arguments[..], choice].concat());
-        }
+        desk::decide(&self.project, |_| false).unwrap();
+    }
+
+    /// Every open conflict that isn't listed, and every listed one that isn't told whole.
+    pub(crate) async fn untold(&self, open: &[Open]) -> Vec<String> {
+        desk::missing(&self.project, self.shop.url(), &self.read_org(), open).await.unwrap()
     }
 
     /// A pass right after another makes no call that writes.

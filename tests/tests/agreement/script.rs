@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use duet_tests::compare::{form, left_form};
-use duet_tests::flows::{ALL, Field, Flow, POLICIES};
+use duet_tests::desk::Open;
+use duet_tests::flows::{self, Field, Flow};
 use serde_json::{Value, json};
 
 use crate::rig::Rig;
@@ -22,8 +23,8 @@ pub(crate) struct Script<'a> {
     ids: BTreeMap<String, String>,
     /// Digests of conflicts as they were seen, by record and field.
     noted: BTreeMap<String, String>,
-    /// Fields that end with an open conflict: record, field, and the left side's field.
-    pub(crate) open: Vec<(String, String, String)>,
+    /// Fields that end with an open conflict.
+    pub(crate) open: Vec<Open>,
     /// Edits so far, on the shop and in the organization.
     pub(crate) edits: (usize, usize),
     /// What isn't as the script says.
@@ -46,8 +47,7 @@ fn cut(line: &str) -> Line<'_> {
 
 fn flow(record: &str) -> (&'static Flow, &str) {
     let (name, key) = record.split_once('/').unwrap();
-    let flow = ALL.into_iter().chain(POLICIES).find(|flow| flow.name == name);
-    (flow.unwrap_or_else(|| panic!("no flow {name}")), key)
+    (flows::named(name).unwrap_or_else(|| panic!("no flow {name}")), key)
 }
 
 fn field(flow: &'static Flow, name: &str) -> &'static Field {

@@ -2,10 +2,9 @@
 //! are tried, and everything arrives afterwards.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use duet_testkit::servers::{Fault, proxy};
+use duet_testkit::servers::Fault;
 use duet_testkit::wait::wait_until;
 use duet_tests::flows::CUSTOMERS;
 use serde_json::{Value, json};
@@ -156,10 +155,7 @@ async fn unanswered(rig: &Rig) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shop_away_pauses_its_connection_only() {
     let mut rig = Rig::new().await;
-    let (url, server) = (rig.shop.url().to_owned(), server(rig.shop.url()));
-    let between = proxy(server).await.unwrap();
-    let (server, between_them) = (server.to_string(), between.address().to_string());
-    rig.project.set("SHOP_DATABASE_URL", &url.replace(&server, &between_them));
+    let between = rig.way_to_shop().await;
     rig.prepare(&["customers"]);
     rig.done(&["sync", "--once"]);
     let running = rig.run();
@@ -207,13 +203,6 @@ async fn a_stop_in_the_middle_leaves_nothing_half_done() {
     let org = rig.salesforce.org().unwrap();
     let counts = ["Account", "Product2", "PricebookEntry", "Order", "OrderItem"];
     assert_eq!(counts.map(|object| org.of(object).count()), [91, 77, 77, 830, 2_155]);
-}
-
-/// The server of a database's address.
-fn server(url: &str) -> SocketAddr {
-    let place = url.split_once("://").unwrap().1;
-    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
-    place.split_once('/').unwrap().0.parse().unwrap()
 }
 
 fn resting(rig: &Rig) -> Vec<String> {

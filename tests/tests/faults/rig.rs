@@ -2,21 +2,24 @@
 //! and the project that joins them. It asks duet only through its commands; only the history of
 //! calls is read where duet keeps it (`calls`).
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use duet_testkit::servers::{
-    Broker, Database, PrivateRabbit, postgres, private_rabbitmq, rabbitmq,
+    Broker, Database, PrivateRabbit, Proxy, noting_postgres, postgres, private_rabbitmq, proxy,
+    rabbitmq,
 };
+pub(crate) use duet_tests::duet::LIMIT;
 use duet_tests::duet::{Done, Places, Project, Running};
-use duet_tests::flows::Flow;
+use duet_tests::flows::{CUSTOMERS, Flow, PRODUCTS};
 use duet_tests::northwind;
 use duet_tests::salesforce::Salesforce;
+use duet_tests::seed::{self, Planted};
 use serde_json::Value;
 
 /// The standard price book of every organization.
 const PRICE_BOOK: &str = "01s000000000001AAA";
-/// How long a command may take at most.
-pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 /// For what happens by itself within a second on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// A stop in order ends what is under way: a call may take ten seconds.
@@ -34,48 +37,95 @@ pub(crate) struct Rig {
 /// Where messages go.
 pub(crate) enum Hub {
     /// A virtual host of the shared broker; gone when dropped.
-    Shared {
-        /// Keeps it.
-        _broker: Broker,
-    },
+    Shared(Broker),
     /// A broker that the test may stop.
     Own(PrivateRabbit),
 }
 
+impl Hub {
+    async fn shared() -> Hub {
+        Hub::Shared(rabbitmq().await.unwrap())
+    }
+
+    async fn own() -> Hub {
+        Hub::Own(private_rabbitmq().await.unwrap())
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Hub::Shared(broker) => broker.url().to_owned(),
+            Hub::Own(broker) => broker.url(),
+        }
+    }
+}
+
 impl Rig {
-    /// On the shared broker.
+    /// On shared servers.
     pub(crate) async fn new() -> Rig {
-        let broker = rabbitmq().await.unwrap();
-        let url = broker.url().to_owned();
-        Rig::with(Hub::Shared { _broker: broker }, &url).await
+        let shop = postgres().await.unwrap();
+        Rig::with("flows", Hub::shared().await, shop, &northwind::metadata()).await
     }
 
     /// With a broker that the test may stop.
     pub(crate) async fn with_own_broker() -> Rig {
-        let broker = private_rabbitmq().await.unwrap();
-        let url = broker.url();
-        Rig::with(Hub::Own(broker), &url).await
+        let shop = postgres().await.unwrap();
+        Rig::with("flows", Hub::own().await, shop, &northwind::metadata()).await
     }
 
-    async fn with(hub: Hub, url: &str) -> Rig {
-        let (shop, state) = (postgres().await.unwrap(), postgres().await.unwrap());
+    /// With a broker that the test may stop, and a shop's server that notes what it is asked.
+    pub(crate) async fn with_own_servers() -> Rig {
+        let (hub, shop) = (Hub::own().await, noting_postgres().await.unwrap());
+        Rig::with("flows", hub, shop, &northwind::metadata()).await
+    }
+
+    /// With a server of the shop's own, which notes what it is asked.
+    pub(crate) async fn with_own_shop(flows: &str) -> Rig {
+        let shop = noting_postgres().await.unwrap();
+        Rig::with(flows, Hub::shared().await, shop, &northwind::metadata()).await
+    }
+
+    /// With an organization that has other fields.
+    pub(crate) async fn with_metadata(metadata: &Path) -> Rig {
+        let shop = postgres().await.unwrap();
+        Rig::with("flows", Hub::shared().await, shop, metadata).await
+    }
+
+    async fn with(flows: &str, hub: Hub, shop: Database, metadata: &Path) -> Rig {
+        let state = postgres().await.unwrap();
         northwind::load(shop.url()).await.unwrap();
-        let (shop_url, state_url) = (shop.url(), state.url());
         let places = Places {
-            state: state_url,
-            hub: url,
-            shop: shop_url,
+            state: state.url(),
+            hub: &hub.url(),
+            shop: shop.url(),
             login: "http://127.0.0.1:9",
             price_book: PRICE_BOOK,
         };
-        let mut project = Project::northwind(places).unwrap();
+        let mut project = Project::with_flows(flows, places).unwrap();
         for (name, value) in
             [("DUET_SWEEP_MS", "200"), ("DUET_LEASE_S", "3"), ("DUET_RESEND_AFTER_S", "3")]
         {
             project.set(name, value);
         }
-        let salesforce = Salesforce::start(&mut project).await.unwrap();
+        let salesforce = Salesforce::start_with(&mut project, metadata).await.unwrap();
         Rig { salesforce, project, shop, state, hub }
+    }
+
+    /// From here, the way from duet to the shop can be cut.
+    pub(crate) async fn way_to_shop(&mut self) -> Proxy {
+        let url = self.shop.url().to_owned();
+        let server = server(&url);
+        let between = proxy(server).await.unwrap();
+        let detour = url.replace(&server.to_string(), &between.address().to_string());
+        self.project.set("SHOP_DATABASE_URL", &detour);
+        between
+    }
+
+    /// Puts a part of the shop's customers and products into the organization, and strangers.
+    pub(crate) async fn plant(&self) -> Planted {
+        let session = self.salesforce.session().await.unwrap();
+        let customers = northwind::rows(self.shop.url(), &CUSTOMERS).await.unwrap();
+        let products = northwind::rows(self.shop.url(), &PRODUCTS).await.unwrap();
+        seed::plant(&session, &customers, &products).await.unwrap()
     }
 
     /// Migrates, installs the capture, and adopts these flows, or all.
@@ -101,20 +151,12 @@ impl Rig {
 
     /// Runs a command for its document, and answers it with the exit code.
     pub(crate) fn asked(&self, arguments: &[&str]) -> (Value, Option<i32>) {
-        let arguments: Vec<&str> = arguments.iter().copied().chain(["-o", "json"]).collect();
-        let done = self.duet(&arguments);
-        let document = serde_json::from_str(&done.out);
-        let document: Value = document
-            .unwrap_or_else(|error| panic!("{arguments:?}: {error}\n{}\n{}", done.out, done.err));
-        assert!(document["schema"].is_string(), "{arguments:?}: {document}");
-        (document, done.code)
+        self.project.ask(arguments).unwrap()
     }
 
     /// Runs a command that must succeed, for its document.
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
-        let (document, code) = self.asked(arguments);
-        assert_eq!(code, Some(0), "{arguments:?}: {document}");
-        document
+        self.project.answer(arguments).unwrap()
     }
 
     /// Starts `duet run`.
@@ -132,6 +174,14 @@ impl Rig {
         let org = self.salesforce.org().unwrap();
         let found = org.of(flow.object).find(|record| record.text("Ext__c") == Some(key));
         found.map(|record| record.id.clone())
+    }
+
+    /// The same once duet knows that both belong together, and what they agreed on.
+    pub(crate) fn agreed_partner(&self, flow: &Flow, key: &str) -> Option<String> {
+        let id = self.partner(flow, key)?;
+        let told = self.project.answer(&["explain", &format!("{}/right:{key}", flow.name)]).ok()?;
+        let agreed = told["fields"].as_array()?.iter().all(|field| field["agreed"].is_string());
+        (agreed && told["phase"] == "linked").then_some(id)
     }
 
     /// The value of a record's field in the organization, as text; empty when there is none.
@@ -174,6 +224,13 @@ impl Rig {
             open == 0 && flow["awaiting_parent"] == 0 && flow["due"] == 0
         })
     }
+}
+
+/// The server of a database's address.
+fn server(url: &str) -> SocketAddr {
+    let place = url.split_once("://").unwrap().1;
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    place.split_once('/').unwrap().0.parse().unwrap()
 }
 
 fn plain(value: &Value) -> String {

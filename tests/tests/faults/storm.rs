@@ -1,77 +1,120 @@
-//! Everything at once, during the whole initial creation: kills, lost answers, locks, a broker that
-//! restarts and forgets, edits on both sides. Afterwards both sides are equal.
+//! Everything at once, during the whole of the main job: kills, answers lost on both sides, locks, a
+//! broker that restarts and forgets, while what is there beforehand is linked, everything else is
+//! created, a person decides, and both sides are edited. Afterwards both sides are equal but for
+//! what is listed.
 
 use std::time::Duration;
 
+use duet_testkit::servers::{Fault, Proxy};
 use duet_testkit::wait::wait_until;
 use duet_tests::compare::{Listed, compare};
+use duet_tests::desk;
 use duet_tests::duet::Running;
-use duet_tests::flows::ALL;
+use duet_tests::flows::{self, ALL, CUSTOMERS, PRODUCTS};
 use duet_tests::northwind;
+use duet_tests::seed::{Found, Planted};
 use serde_json::json;
 
 use crate::calls::assert_all_told;
 use crate::dice::Dice;
 use crate::edits::Edits;
+use crate::lost::lose_a_commit;
 use crate::rig::{Hub, LIMIT, Rig, STOPS_WITHIN};
 
-/// Records that the creation is about; kills fall between the first and the last of them.
-const CREATED: usize = 3_230;
+/// Records that are created, or a few less: the first kills fall between the first and the last.
+const CREATED: usize = 3_100;
+/// Kills while records are created; from the next on everything is there.
+const EARLY: usize = 3;
 const KILLS: usize = 5;
 /// A part of the creation takes this long at most, faults included.
 const GROWS_WITHIN: Duration = Duration::from_secs(180);
+/// Bytes of answers after which the way to the shop is cut, while it is bad.
+const SOME_ANSWERS: usize = 100_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_lost_answers_and_a_forgetful_broker_leave_no_trace() {
     let mut dice = Dice::new();
-    let mut rig = Rig::with_own_broker().await;
+    let mut rig = Rig::with_own_servers().await;
+    let way = rig.way_to_shop().await;
+    let planted = rig.plant().await;
     rig.salesforce.keep().await.unwrap();
     rig.prepare(&[]);
     let faults = json!({ "lost_rate": 0.1, "lock_rate": 0.01, "unavailable_rate": 0.03 });
     rig.salesforce.fail(faults).await.unwrap();
-    let mut edits = Edits::default();
-    for (at, mark) in marks(&mut dice).into_iter().enumerate() {
-        let running = grown(&rig, rig.run(), mark).await;
-        match at {
-            1 => purge(&rig),
-            3 => restart_broker(&mut rig).await,
-            _ => {}
-        }
+    let mut edits = Edits::beside(planted.clone());
+    let (marks, desk_opens) = (marks(&mut dice), dice.below(EARLY));
+    for at in 0..KILLS {
+        let running = rig.run();
+        let running = grown(&rig, running, marks.get(at).copied(), &edits, at >= desk_opens).await;
+        trouble(&mut rig, at, &way, &mut edits, &mut dice).await;
         edits.make(&rig, &mut dice).await;
-        tokio::time::sleep(Duration::from_millis(dice.below(300) as u64)).await;
+        tokio::time::sleep(Duration::from_millis(dice.below(1_000) as u64)).await;
         running.kill();
+        way.set(Fault::None);
+        edits.collide(&rig, &mut dice).await;
     }
     rig.salesforce.mend().await.unwrap();
+    edits.assert_varied();
     drain(&rig, &mut edits, &mut dice).await;
-    assert_equal(&rig, &edits).await;
+    assert_equal(&rig, &edits, &planted).await;
     let told = assert_all_told(&rig).await;
     assert!(told.calls >= CREATED && told.unanswered > 0, "{told:?}");
 }
 
-/// Counts of records at which duet is killed.
+/// Counts of records, beyond those that were there, at which duet is killed.
 #[expect(clippy::print_stdout, reason = "tells where to look in a failure")]
 fn marks(dice: &mut Dice) -> Vec<usize> {
-    let mut marks: Vec<usize> = (0..KILLS).map(|_| dice.below(CREATED - 100)).collect();
+    let mut marks: Vec<usize> = (0..EARLY).map(|_| dice.below(CREATED)).collect();
     marks.sort_unstable();
-    println!("killed at {marks:?} records");
+    println!("killed at {marks:?} records, and {} times afterwards", KILLS - EARLY);
     marks
 }
 
-/// Waits for so many records; a supervisor starts duet again where it gave up at its start.
-async fn grown(rig: &Rig, mut running: Running, mark: usize) -> Running {
-    let count = || {
-        let org = rig.salesforce.org().unwrap();
-        ALL.into_iter().map(|flow| org.of(flow.object).count()).sum::<usize>()
-    };
-    let what = format!("there are {mark} records");
+/// Waits for so many records, or for all; a supervisor starts duet again where it gave up at its
+/// start, and a person looks in once the desk is open.
+async fn grown(
+    rig: &Rig,
+    mut running: Running,
+    mark: Option<usize>,
+    edits: &Edits,
+    desk: bool,
+) -> Running {
+    let what = format!("there are {mark:?} records");
     wait_until(GROWS_WITHIN, &what, || {
         if !running.is_running() {
             running = rig.run();
         }
-        std::future::ready(count() >= mark)
+        if desk {
+            edits.decide(rig);
+        }
+        is_grown(rig, mark)
     })
     .await;
     running
+}
+
+async fn is_grown(rig: &Rig, mark: Option<usize>) -> bool {
+    let org = rig.salesforce.org().unwrap();
+    for flow in ALL {
+        let keyed = org.of(flow.object).filter(|one| one.text("Ext__c").is_some()).count();
+        if mark.is_none() && keyed < northwind::rows(rig.shop.url(), flow).await.unwrap().len() {
+            return false;
+        }
+    }
+    let created = |flow: &flows::Flow| org.of(flow.object).count();
+    mark.is_none_or(|mark| ALL.into_iter().map(created).sum::<usize>() >= mark)
+}
+
+/// Something else each time, while duet is running.
+async fn trouble(rig: &mut Rig, at: usize, way: &Proxy, edits: &mut Edits, dice: &mut Dice) {
+    way.drop_connections();
+    match at {
+        1 => purge(rig),
+        2 => way.set(Fault::CutAfter((SOME_ANSWERS + dice.below(SOME_ANSWERS)) as u64)),
+        3 => restart_broker(rig).await,
+        4 => lose_a_commit(rig, way, edits, dice).await,
+        _ => {}
+    }
 }
 
 fn purge(rig: &Rig) {
@@ -85,11 +128,15 @@ async fn restart_broker(rig: &mut Rig) {
     broker.restart().await.unwrap();
 }
 
-/// Lets duet finish, with more edits meanwhile, and stops it in order.
+/// Lets duet finish, with more edits meanwhile and a person who decides, and stops it in order.
 async fn drain(rig: &Rig, edits: &mut Edits, dice: &mut Dice) {
-    let running = grown(rig, rig.run(), CREATED).await;
+    let running = grown(rig, rig.run(), None, edits, true).await;
     edits.make(rig, dice).await;
-    wait_until(LIMIT, "nothing is under way", || std::future::ready(rig.is_quiet())).await;
+    edits.both_count(rig, dice).await;
+    wait_until(LIMIT, "nothing is under way, nor left to say", || {
+        std::future::ready(rig.is_quiet() && edits.decide(rig))
+    })
+    .await;
     let status = running.stop(STOPS_WITHIN).expect("it stops in time");
     assert_eq!(status.code(), Some(0), "a stop in order");
     rig.done(&["sync", "--once"]);
@@ -97,18 +144,41 @@ async fn drain(rig: &Rig, edits: &mut Edits, dice: &mut Dice) {
     assert_eq!((&again["writes"]["left"], &again["writes"]["right"]), (&json!(0), &json!(0)));
 }
 
-async fn assert_equal(rig: &Rig, edits: &Edits) {
-    assert_eq!(rig.done(&["conflicts", "list"]).out.trim(), "no conflicts");
+async fn assert_equal(rig: &Rig, edits: &Edits, planted: &Planted) {
     assert_eq!(rig.done(&["errors", "list"]).out.trim(), "no errors");
     let org = rig.salesforce.org().unwrap();
+    let mut listed = Listed::default();
+    listed.left_alone.extend(planted.lone());
+    let twins = planted.seeds.iter().filter(|(seed, _)| seed.found == Found::Twice);
+    let keyless = |id: &&String| org.get(id).unwrap().text("Ext__c").is_none();
+    let twins: Vec<&String> = twins.map(|(_, id)| id).filter(keyless).collect();
+    assert_eq!(twins.len(), 4, "one of each two is linked");
+    listed.left_alone.extend(twins.into_iter().cloned());
+    let open = edits.open();
+    for (record, _, column) in &open {
+        listed.open(&CUSTOMERS, record.trim_start_matches("customers/"), column);
+    }
     let mut found = Vec::new();
     for flow in ALL {
         let rows = northwind::rows(rig.shop.url(), flow).await.unwrap();
-        assert_eq!(org.of(flow.object).count(), rows.len(), "{}", flow.name);
-        let differences = compare(flow, &rows, &org, &Listed::default());
+        let differences = compare(flow, &rows, &org, &listed);
         found.extend(differences.iter().map(ToString::to_string));
-        assert!(rows.iter().all(|row| !edits.gone().contains(&row.key)), "{} is back", flow.name);
+        let alone = org.of(flow.object).filter(|one| listed.left_alone.contains(&one.id)).count();
+        assert_eq!(org.of(flow.object).count(), rows.len() + alone, "{}", flow.name);
     }
     found.extend(edits.lost(rig).await);
-    assert!(found.is_empty(), "of {} edits:\n{}", edits.count(), found.join("\n"));
+    found.extend(desk::missing(&rig.project, rig.shop.url(), &org, &open).await.unwrap());
+    found.extend(forgotten(rig, edits));
+    let soft = org.of(PRODUCTS.object).filter(|one| one.fields["IsActive"] == false).count();
+    assert_eq!(soft, 0, "no product was given up");
+    assert!(found.is_empty(), "of {} edits:\n{}", edits.made, found.join("\n"));
+}
+
+/// Values that lost by rule and aren't in the store.
+fn forgotten(rig: &Rig, edits: &Edits) -> Vec<String> {
+    let all = desk::conflicts(&rig.project, true).unwrap();
+    let kept: Vec<String> = all.iter().map(ToString::to_string).collect();
+    let is_kept = |value: &&String| kept.iter().any(|one| one.contains(&format!("{value}\\\"")));
+    let lost = edits.overruled.iter().filter(|value| !is_kept(value));
+    lost.map(|value| format!("{value:?} was overruled and isn't kept")).collect()
 }

@@ -7,12 +7,14 @@ use serde_json::{Map, Value, json};
 use super::{
     call::{Answer, Call, Method},
     fault::Switches,
+    journal::Keeps,
     state::State,
 };
 use crate::{
     clock::now_ms,
     error::ApiError,
     ids::Id,
+    org::coerce,
     rules::{Refusal, Rewrite},
 };
 
@@ -41,6 +43,7 @@ struct Wanted {
 #[serde(default, deny_unknown_fields)]
 struct Mark {
     keep: bool,
+    reads: bool,
 }
 
 /// The body of `POST /emulator/admin/edit`.
@@ -50,8 +53,13 @@ struct Edit {
     operation: Operation,
     object: String,
     id: Option<String>,
+    /// The record that survives a merge.
+    into: Option<String>,
     #[serde(default)]
     record: Map<String, Value>,
+    /// What the record must hold for the edit to be made.
+    #[serde(default, rename = "if")]
+    expected: Map<String, Value>,
     #[serde(default)]
     visible_after_ms: i64,
 }
@@ -62,6 +70,7 @@ enum Operation {
     Create,
     Update,
     Delete,
+    Merge,
 }
 
 /// Answers a request below `/emulator/admin`.
@@ -124,7 +133,11 @@ fn set(state: &mut State, call: &Call) -> Result<Answer, ApiError> {
 
 fn mark(state: &mut State, call: &Call) -> Result<Answer, ApiError> {
     let mark: Mark = if call.body.is_empty() { Mark::default() } else { body(call)? };
-    state.journal.mark(mark.keep);
+    state.journal.mark(match (mark.keep, mark.reads) {
+        (_, true) => Keeps::Everything,
+        (true, false) => Keeps::Writes,
+        (false, false) => Keeps::Nothing,
+    });
     Ok(Answer::empty(204))
 }
 
@@ -132,14 +145,16 @@ fn edit(state: &mut State, call: &Call) -> Result<Answer, ApiError> {
     let edit: Edit = body(call)?;
     let object = state.org.find_object(&edit.object).ok_or_else(ApiError::not_found)?;
     let actor = state.person(edit.visible_after_ms.clamp(0, LASTS_MS_MAX));
-    let id = || {
-        let text = edit.id.as_deref().unwrap_or_default();
+    let read = |text: Option<&str>| {
+        let text = text.unwrap_or_default();
         Id::parse(text).ok_or_else(|| ApiError::malformed_id("Id", text))
     };
+    let id = || read(edit.id.as_deref());
     let id = match edit.operation {
         Operation::Create => state.org.create(object, &edit.record, &actor)?,
         Operation::Update => {
             let id = id()?;
+            meets(state, object, id, &edit.expected)?;
             state.org.update(object, id, &edit.record, &actor)?;
             id
         }
@@ -148,6 +163,32 @@ fn edit(state: &mut State, call: &Call) -> Result<Answer, ApiError> {
             state.org.delete(object, id, &actor)?;
             id
         }
+        Operation::Merge => {
+            let survivor = read(edit.into.as_deref())?;
+            state.org.merge(object, id()?, survivor, &actor)?;
+            survivor
+        }
     };
     Ok(Answer::json(200, json!({ "id": id.to_string() })))
+}
+
+/// A person who looked at the record first wouldn't edit it if it held something else by now.
+fn meets(
+    state: &State,
+    object: usize,
+    id: Id,
+    expected: &Map<String, Value>,
+) -> Result<(), ApiError> {
+    if expected.is_empty() {
+        return Ok(());
+    }
+    let (one, row) = (state.org.object(object), state.org.live(object, id, now_ms())?);
+    for (name, value) in expected {
+        let place = one.find(name).ok_or_else(ApiError::not_found)?;
+        if row.cells[place] != coerce(&one.fields[place], value)? {
+            let text = "The record holds something else by now";
+            return Err(ApiError::new(412, "PRECONDITION_FAILED", text).on(name));
+        }
+    }
+    Ok(())
 }

@@ -22,8 +22,8 @@ struct Entry {
     records: u64,
 }
 
-/// A request with what it sent, as far as it may write by its method. Faults don't matter here:
-/// a request that was cut off before it was carried out is kept like any other.
+/// A request with what it sent. Faults don't matter here: a request that was cut off before it was
+/// carried out is kept like any other.
 struct Kept {
     method: &'static str,
     kind: String,
@@ -32,11 +32,21 @@ struct Kept {
     body: Value,
 }
 
+/// Which requests are kept with what they send.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    #[default]
+    Nothing,
+    /// What may write.
+    Writes,
+    /// What reads, too.
+    Everything,
+}
+
 /// Counters since the mark, and the last requests.
 #[derive(Default)]
 pub(crate) struct Journal {
-    /// What may write is kept with its body.
-    keeps: bool,
+    keeps: Keeps,
     kept: Vec<Kept>,
     requests: u64,
     writing_calls: u64,
@@ -68,7 +78,12 @@ impl Journal {
 
     fn keep(&mut self, call: &Call, status: u16) {
         let may_write = matches!(call.method, Method::Post | Method::Patch | Method::Delete);
-        if !self.keeps || !may_write || !is_data(call) || self.kept.len() == KEPT_MAX {
+        let wanted = match self.keeps {
+            Keeps::Nothing => false,
+            Keeps::Writes => may_write,
+            Keeps::Everything => may_write || call.method == Method::Get,
+        };
+        if !wanted || !is_data(call) || self.kept.len() == KEPT_MAX {
             return;
         }
         self.kept.push(Kept {
@@ -80,8 +95,8 @@ impl Journal {
         });
     }
 
-    /// Starts counting anew; from here, requests that may write are kept with what they send.
-    pub(crate) fn mark(&mut self, keeps: bool) {
+    /// Starts counting anew; from here, these requests are kept with what they send.
+    pub(crate) fn mark(&mut self, keeps: Keeps) {
         *self = Self { keeps, ..Self::default() };
     }
 
@@ -93,7 +108,8 @@ impl Journal {
                 "query": one.query, "body": one.body,
             })
         });
-        json!({ "kept": kept.collect::<Vec<_>>() })
+        let whole = self.kept.len() < KEPT_MAX;
+        json!({ "whole": whole, "kept": kept.collect::<Vec<_>>() })
     }
 
     pub(crate) fn report(&self) -> Value {

@@ -1,4 +1,5 @@
-//! Deletes one record: its dependants go with it, keep it, or lose their reference to it.
+//! Deletes one record: its dependants go with it, keep it, or lose their reference to it. A record that
+//! is merged into another one leaves them to that.
 
 use std::collections::BTreeSet;
 
@@ -36,6 +37,36 @@ impl Org {
             return Err(locked());
         }
         self.whole(|org| org.carry_out(&plan, actor))
+    }
+
+    /// Merges a record into another one: what referred to it refers to the survivor, which else stays
+    /// as it is, and the record goes to the bin with the survivor's id.
+    pub(crate) fn merge(
+        &mut self,
+        object: usize,
+        loser: Id,
+        survivor: Id,
+        actor: &Actor,
+    ) -> Result<(), ApiError> {
+        let master = self.object(object).find("MasterRecordId").filter(|_| loser != survivor);
+        let master = master.ok_or_else(|| ApiError::bad("INVALID_OPERATION", "can't be merged"))?;
+        for id in [loser, survivor] {
+            self.live(object, id, actor.now_ms)?;
+        }
+        self.whole(|org| {
+            for child in org.object(object).children.clone() {
+                for id in org.table(child.object).holders(child.field, &Cell::Id(loser)) {
+                    let mut cells = org.current_cells(child.object, id);
+                    cells[child.field] = Cell::Id(survivor);
+                    org.put_by_system(child.object, cells, actor);
+                }
+            }
+            let mut cells = org.current_cells(object, loser);
+            (cells[IS_DELETED], cells[master]) = (Cell::Bool(true), Cell::Id(survivor));
+            sign(&mut cells, actor);
+            org.put(object, Row { cells }, actor.hidden_until());
+            Ok(())
+        })
     }
 
     fn plan(&self, object: usize, id: Id) -> Plan {

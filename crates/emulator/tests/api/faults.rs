@@ -161,6 +161,56 @@ async fn a_person_edits_in_spite_of_faults() {
 }
 
 #[tokio::test]
+async fn an_edit_may_ask_for_what_the_record_holds() {
+    let client = start().await;
+    let fields = json!({ "Name": "a", "NumberOfEmployees": 7 });
+    let id = client.create("Account", fields).await;
+    let edit = |expected: Value, name: &str| {
+        json!({ "operation": "update", "object": "Account", "id": id, "if": expected,
+            "record": { "Name": name } })
+    };
+    client.edit(edit(json!({ "Name": "a", "NumberOfEmployees": 7.0, "Fax": null }), "b")).await;
+    for stale in [json!({ "Name": "a" }), json!({ "Name": "b", "Fax": "1" })] {
+        let (status, body) =
+            client.call("POST", "/emulator/admin/edit", edit(stale, "never")).await;
+        assert_eq!((status, &body[0]["errorCode"]), (412, &json!("PRECONDITION_FAILED")));
+    }
+    let unknown = edit(json!({ "Nowhere": 1 }), "never");
+    assert_eq!(client.call("POST", "/emulator/admin/edit", unknown).await.0, 404);
+    let (_, row) = client.get(&format!("/sobjects/Account/{id}")).await;
+    assert_eq!(row["Name"], "b");
+}
+
+#[tokio::test]
+async fn a_merge_leaves_its_children_to_the_survivor() {
+    let client = start().await;
+    let loser = client.create("Account", json!({ "Name": "loser" })).await;
+    let survivor = client.create("Account", json!({ "Name": "survivor" })).await;
+    let child = json!({ "LastName": "child", "AccountId": loser });
+    let child = client.create("Contact", child).await;
+    let merge = |object: &str, loser: &str, survivor: &str| json!({ "operation": "merge", "object": object, "id": loser, "into": survivor });
+    client.edit(merge("Account", &loser, &survivor)).await;
+    let (_, found) = client
+        .get("/queryAll?q=SELECT+IsDeleted,MasterRecordId+FROM+Account+WHERE+Name='loser'")
+        .await;
+    let row = &found["records"][0];
+    assert_eq!((&row["IsDeleted"], &row["MasterRecordId"]), (&json!(true), &json!(survivor)));
+    let (_, row) = client.get(&format!("/sobjects/Contact/{child}")).await;
+    assert_eq!(row["AccountId"], json!(survivor));
+    let product = client.create("Product2", json!({ "Name": "one" })).await;
+    let other = client.create("Product2", json!({ "Name": "other" })).await;
+    let refused = [
+        merge("Product2", &product, &other),
+        merge("Account", &survivor, &survivor),
+        merge("Account", &loser, &survivor),
+    ];
+    for edit in refused {
+        let (status, _) = client.call("POST", "/emulator/admin/edit", edit).await;
+        assert!([400, 404].contains(&status), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_late_edit_has_its_early_stamp() {
     let client = start().await;
     let id = client.create("Account", json!({ "Name": "old" })).await;
@@ -219,7 +269,16 @@ async fn what_may_write_is_kept_whole_when_asked_for() {
     assert_eq!((&kept[0]["body"], &kept[2]["body"]), (&create, &create));
     assert_eq!(kept[1]["query"], json!([["ids", created["id"]]]));
     client.call("POST", "/emulator/admin/mark", Value::Null).await;
-    assert_eq!(client.get("/emulator/admin/kept").await.1, json!({ "kept": [] }));
+    let none = json!({ "whole": true, "kept": [] });
+    assert_eq!(client.get("/emulator/admin/kept").await.1, none);
+    client.call("DELETE", "/emulator/admin/faults", Value::Null).await;
+    client.call("POST", "/emulator/admin/mark", json!({ "reads": true })).await;
+    client.query("SELECT Id FROM Account").await;
+    client.create("Account", json!({ "Name": "b" })).await;
+    let kept = client.get("/emulator/admin/kept").await.1;
+    let told: Vec<_> = kept["kept"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();
+    assert_eq!(told, ["query", "sobjects/Account"]);
+    assert_eq!(kept["kept"][0]["query"], json!([["q", "SELECT Id FROM Account"]]));
     assert_eq!(client.call("POST", "/emulator/admin/mark", json!({ "x": 1 })).await.0, 400);
 }
 

@@ -1,6 +1,6 @@
 //! What people use it for: records and edits flow, deletions follow their policy, conflicts wait.
 
-use duet_core::conflict::{Choice, CloseReason, ConflictKind, ConflictState};
+use duet_core::conflict::{Choice, CloseReason, ConflictKind, ConflictState, Scope};
 use duet_core::facts::FlowState;
 use duet_core::intent::Op;
 use duet_core::link::Phase;
@@ -100,6 +100,29 @@ async fn one_field_changed_on_both_sides_waits_for_a_person_while_others_flow() 
     let closed = rig.store.conflict(open[0].id).await.unwrap().unwrap();
     assert_eq!(closed.state, ConflictState::Closed);
     assert_eq!(closed.reason, Some(CloseReason::Converged));
+}
+
+#[tokio::test]
+async fn two_fields_of_one_record_wait_apart() {
+    let rig = Rig::usual().await;
+    let mut hands = linked(&rig, Side::Left, "1", "Ann").await;
+    let id = rig.id(Side::Right, "1");
+    rig.left().put(THINGS, "a", columns(&[("name", "Left"), ("city", "Rome")]));
+    rig.right().put(THINGS, &id, columns(&[("name", "Right"), ("city", "Bern")]));
+    hands.work().await;
+    let open = rig.conflicts().await;
+    assert_eq!(open.len(), 2, "each has its own");
+    let of = |field: &str| {
+        let scope = Scope::Field(field.into());
+        open.iter().find(|one| one.scope == scope).expect("it waits")
+    };
+    assert_eq!(rig.choose(of("city"), Choice::TakeRight).await, Accepted::Yes);
+    hands.work().await;
+    assert_eq!(rig.text(Side::Left, "a", "city").unwrap(), "Bern");
+    let left: Vec<Scope> = rig.conflicts().await.into_iter().map(|one| one.scope).collect();
+    assert_eq!(left, [of("name").scope.clone()]);
+    assert_eq!(rig.text(Side::Left, "a", "name").unwrap(), "Left");
+    assert_eq!(rig.text(Side::Right, &id, "name").unwrap(), "Right");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod gaps;
 mod hands;
 mod keyed;
 mod looping;
+mod merging;
 mod parents;
 mod passing;
 mod poison;

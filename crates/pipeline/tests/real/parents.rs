@@ -95,6 +95,25 @@ async fn a_child_moves_to_another_parent() {
 }
 
 #[tokio::test]
+async fn records_that_name_each_other_are_made_and_filled_afterwards() {
+    let people = flow(BUYERS, vec![field("code"), field("name"), parent("buyer", BUYERS)]);
+    let rig = Rig::flow(people).await;
+    let mut hands = Hands::of(&rig).await;
+    for (record, other) in [("b1", "b2"), ("b2", "b1")] {
+        let values = columns(&[("code", record), ("name", "Buyer"), ("buyer", other)]);
+        rig.left().put(BUYERS, record, values);
+    }
+    hands.work_through(&rig, 2, 3).await;
+    for (record, other) in [("b1", "b2"), ("b2", "b1")] {
+        let (id, other) = (right_buyer(&rig, record), right_buyer(&rig, other));
+        let named = rig.right().text(BUYERS, &id.expect("it is made"), "buyer");
+        assert_eq!(named, other);
+        assert!(named.is_some());
+    }
+    assert_eq!(rig.right().records(BUYERS).len(), 2);
+}
+
+#[tokio::test]
 async fn halves_made_on_both_sides_at_once_become_one_link() {
     let rig = Rig::usual().await;
     let mut hands = Hands::of(&rig).await;

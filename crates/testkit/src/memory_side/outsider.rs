@@ -29,6 +29,7 @@ impl MemorySide {
                 changed_at: now,
                 marker: None,
                 deleted: false,
+                merged_into: None,
             };
             let row = table.rows.entry(id.clone()).or_insert_with(|| blank.clone());
             if row.deleted {
@@ -50,6 +51,37 @@ impl MemorySide {
             let table = state.tables.make(table);
             let row = table.rows.get_mut(&id).expect("the test deletes what is there");
             (row.version, row.changed_at, row.deleted) = (version, now, true);
+            table.note(&id, Happened::Touched);
+        });
+    }
+
+    /// Somebody merges a record into another one, which stays as it is.
+    ///
+    /// # Panics
+    /// When one of them isn't there.
+    pub fn merge(&self, table: &str, loser: &str, winner: &str) {
+        let (id, winner) = (RecordId::from(loser), RecordId::from(winner));
+        self.change(table, |state, now, version| {
+            let table = state.tables.make(table);
+            assert!(table.rows.contains_key(&winner), "the test merges into what is there");
+            let row = table.rows.get_mut(&id).expect("the test merges what is there");
+            (row.version, row.changed_at, row.deleted) = (version, now, true);
+            row.merged_into = Some(winner);
+            table.note(&id, Happened::Touched);
+        });
+    }
+
+    /// Somebody brings a merged record back.
+    ///
+    /// # Panics
+    /// When it was never there.
+    pub fn bring_back(&self, table: &str, record: &str) {
+        let id = RecordId::from(record);
+        self.change(table, |state, now, version| {
+            let table = state.tables.make(table);
+            let row = table.rows.get_mut(&id).expect("the test brings back what was there");
+            (row.version, row.changed_at, row.deleted) = (version, now, false);
+            row.merged_into = None;
             table.note(&id, Happened::Touched);
         });
     }

@@ -22,6 +22,8 @@ pub struct Row {
     pub marker: Option<IntentId>,
     /// Deleted; what it held is kept.
     pub deleted: bool,
+    /// Deleted because it was merged into this one.
+    pub merged_into: Option<RecordId>,
 }
 
 /// Something that happened to a record.
@@ -143,7 +145,7 @@ pub(super) fn version(row: &Row) -> Version {
 fn presence(collection: &Collection, row: &Row) -> Presence {
     let soft = |(column, value): &(Column, Value)| row.image.get(column) == Some(value);
     if row.deleted {
-        Presence::Deleted(Deletion::Hard)
+        Presence::Deleted(row.merged_into.clone().map_or(Deletion::Hard, Deletion::MergedInto))
     } else if collection.soft.as_ref().is_some_and(soft) {
         Presence::Deleted(Deletion::Soft)
     } else {

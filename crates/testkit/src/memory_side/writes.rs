@@ -75,8 +75,8 @@ impl Writing<'_> {
         if let Some(column) = self.side.key_column() {
             image.insert(column, Value::text(call.link.to_string()));
         }
-        let (marker, deleted) = (Some(call.intent), false);
-        let row = Row { image, version, changed_at: self.now, marker, deleted };
+        let (marker, deleted, merged_into) = (Some(call.intent), false, None);
+        let row = Row { image, version, changed_at: self.now, marker, deleted, merged_into };
         table.rows.insert(record.clone(), row);
         self.landed(state, call, record)
     }

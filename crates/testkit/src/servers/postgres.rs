@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::leftover::PREFIX;
 use super::process::{Process, Signal, run};
+use super::statements::{self, Statement};
 use super::{ServerError, port, settings};
 
 /// A server is up in about a second; more on a busy machine.
@@ -33,7 +34,7 @@ pub struct Database {
     name: String,
     admin: String,
     // Last: the server must still run when the database is dropped.
-    _server: Option<PrivatePostgres>,
+    server: Option<PrivatePostgres>,
 }
 
 impl Database {
@@ -48,6 +49,20 @@ impl Database {
     /// What the server refused.
     pub async fn run(&self, script: &str) -> Result<(), ServerError> {
         execute(&self.url, script).await
+    }
+
+    /// Every statement of a program here so far, in the order in which its server began them. Only
+    /// a database of [`noting_postgres`] has noted any.
+    ///
+    /// # Errors
+    /// When the server's notes can't be read, or it doesn't answer.
+    pub async fn statements(&self, program: &str) -> Result<Vec<Statement>, ServerError> {
+        match &self.server {
+            Some(server) if server.notes => {
+                statements::read(&server.data(), &self.url, &self.name, program).await
+            }
+            Some(_) | None => Ok(Vec::new()),
+        }
     }
 }
 
@@ -78,6 +93,15 @@ pub async fn postgres() -> Result<Database, ServerError> {
     }
 }
 
+/// A fresh, empty database on a server of its own that notes every statement.
+///
+/// # Errors
+/// When PostgreSQL isn't installed or doesn't start.
+pub async fn noting_postgres() -> Result<Database, ServerError> {
+    let server = private(true).await?;
+    create(server.url().to_owned(), Some(server)).await
+}
+
 pub(super) fn drop_statement(name: &str) -> String {
     format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 }
@@ -101,7 +125,7 @@ async fn create(admin: String, server: Option<PrivatePostgres>) -> Result<Databa
     execute(&admin, &drop_statement(&name)).await?;
     execute(&admin, &format!("CREATE DATABASE {name}")).await?;
     let base = admin.rsplit_once('/').map_or(admin.as_str(), |(base, _)| base);
-    Ok(Database { url: format!("{base}/{name}"), name, admin, _server: server })
+    Ok(Database { url: format!("{base}/{name}"), name, admin, server })
 }
 
 /// A PostgreSQL server of one's own.
@@ -110,6 +134,8 @@ pub struct PrivatePostgres {
     url: String,
     port: u16,
     process: Option<Process>,
+    /// Every statement is noted.
+    notes: bool,
     folder: TempDir,
 }
 
@@ -118,6 +144,10 @@ pub struct PrivatePostgres {
 /// # Errors
 /// When PostgreSQL isn't installed or doesn't start.
 pub async fn private_postgres() -> Result<PrivatePostgres, ServerError> {
+    private(false).await
+}
+
+async fn private(notes: bool) -> Result<PrivatePostgres, ServerError> {
     let folder = TempDir::with_prefix("duet-postgres-")
         .map_err(|source| ServerError::Folder { path: std::env::temp_dir(), source })?;
     own(folder.path())?;
@@ -127,7 +157,7 @@ pub async fn private_postgres() -> Result<PrivatePostgres, ServerError> {
     run(initdb)?;
     let port = port::free()?;
     let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-    let mut server = PrivatePostgres { url, port, process: None, folder };
+    let mut server = PrivatePostgres { url, port, process: None, notes, folder };
     server.start().await?;
     Ok(server)
 }
@@ -181,11 +211,17 @@ impl PrivatePostgres {
         self.start().await
     }
 
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     fn command(&self) -> Command {
         let mut command = as_postgres("postgres");
-        command.arg("-D").arg(self.folder.path().join("data"));
+        command.arg("-D").arg(self.data());
         command.args(["-p", &self.port.to_string(), "-h", "127.0.0.1"]);
-        for setting in ["unix_socket_directories=", "fsync=off", "max_connections=200"] {
+        let notes: &[&str] = if self.notes { &statements::SETTINGS } else { &[] };
+        let usual = ["unix_socket_directories=", "fsync=off", "max_connections=200"];
+        for setting in usual.iter().chain(notes) {
             command.args(["-c", setting]);
         }
         command
