@@ -273,6 +273,8 @@ CREATE TABLE dead_letters (
     record text,
     -- When the record was read, by its side's time; null: it was not about a look at one.
     read_at bigint,
+    -- The record's version that was read, where its side tells one.
+    version text,
     -- open, asked, replayed, discarded, superseded.
     state text,
     -- Who wants it decided again, or gave it up.
@@ -285,6 +287,7 @@ CREATE TABLE dead_letters (
 );
 CREATE INDEX dead_letters_flow ON dead_letters USING btree (flow);
 CREATE INDEX dead_letters_open ON dead_letters USING btree (flow, side, record) WHERE (closed_at IS NULL);
+CREATE INDEX dead_letters_version ON dead_letters USING btree (flow, side, record, version) WHERE (version IS NOT NULL);
 
 -- How often handling a message failed, counted before it is tried again.
 CREATE TABLE poison (

@@ -275,11 +275,12 @@ CREATE TABLE dead_letters (
     -- What is wrong, without values.
     reason TEXT NOT NULL,
     -- The body. May hold values.
-    body BLOB NOT NULL, side /* The side, as far as known. */ TEXT, record /* The record, as far as known. */ TEXT, read_at /* When the record was read, by its side's time; null: it was not about a look at one. */ INTEGER, state /* open, asked, replayed, discarded, superseded. */ TEXT, handled_by /* Who wants it decided again, or gave it up. */ TEXT, note /* Why, in the words of that person. */ TEXT, closed_at /* When it was over; null: it is open. */ INTEGER,
+    body BLOB NOT NULL, side /* The side, as far as known. */ TEXT, record /* The record, as far as known. */ TEXT, read_at /* When the record was read, by its side's time; null: it was not about a look at one. */ INTEGER, version /* The record's version that was read, where its side tells one. */ TEXT, state /* open, asked, replayed, discarded, superseded. */ TEXT, handled_by /* Who wants it decided again, or gave it up. */ TEXT, note /* Why, in the words of that person. */ TEXT, closed_at /* When it was over; null: it is open. */ INTEGER,
     PRIMARY KEY (id)
 ) STRICT;
 CREATE INDEX dead_letters_flow ON dead_letters (flow);
 CREATE INDEX dead_letters_open ON dead_letters (flow, side, record) WHERE closed_at IS NULL;
+CREATE INDEX dead_letters_version ON dead_letters (flow, side, record, version) WHERE version IS NOT NULL;
 
 CREATE TABLE poison (
     -- How often handling a message failed, counted before it is tried again.

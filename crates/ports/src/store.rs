@@ -109,6 +109,9 @@ pub struct DeadLetter {
     /// When the record was read, by its side's time, if it was seen: the letter is over as soon as a
     /// later look at the record is decided, or a letter of its own ([`Unit::supersede`]).
     pub read_at: Option<Stamp>,
+    /// Which version of the record was read, where its side tells one: a version dies once, another
+    /// look at it is no other letter, whatever became of the first.
+    pub version: Option<String>,
     /// The queue or stage it died in.
     pub place: String,
     /// What is wrong, without values.
@@ -128,6 +131,8 @@ pub struct SeenRecord<'a> {
     pub record: &'a RecordId,
     /// When it was read.
     pub read_at: Stamp,
+    /// The version that was read, if it becomes a letter of its own: one about the very same stays.
+    pub died: Option<&'a str>,
 }
 
 /// What one batch of verdicts comes from, for the decision rows.

@@ -68,7 +68,8 @@ cases! {
         the_first_noted_keys_stay,
         migrating_is_safe_at_once_and_twice;
     letters:
-        dead_letters_are_kept, a_person_handles_dead_letters, a_later_look_ends_a_dead_letter;
+        dead_letters_are_kept, a_person_handles_dead_letters, a_later_look_ends_a_dead_letter,
+        a_version_dies_once;
     people:
         a_decision_is_stored, a_stale_decision_is_refused, of_two_persons_the_first_wins,
         a_decision_gives_way_to_one_that_names_it, a_decision_and_a_verdict_take_turns,

@@ -16,6 +16,7 @@ pub struct Model {
     pub side: Option<String>,
     pub record: Option<String>,
     pub read_at: Option<i64>,
+    pub version: Option<String>,
     pub state: String,
     pub handled_by: Option<String>,
     pub note: Option<String>,

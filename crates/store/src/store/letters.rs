@@ -13,35 +13,44 @@ use duet_ports::store::{DeadLetter, SeenRecord, StoreError};
 use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
+/// A version of a record dies once: whoever looks at it again tells nothing new, also after it was
+/// given up.
 const BURY: Statement = Statement {
     what: "store dead letters",
     postgres: "
-INSERT INTO dead_letters (at, flow, side, record, read_at, place, reason, body, state)
-SELECT $8, flow, side, record, read_at, place, reason, body, 'open'
+INSERT INTO dead_letters (at, flow, side, record, read_at, version, place, reason, body, state)
+SELECT $9, flow, side, record, read_at, version, place, reason, body, 'open'
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[],
-        $7::bytea[])
-    WITH ORDINALITY AS n(flow, side, record, read_at, place, reason, body, number)
+        $7::text[], $8::bytea[])
+    WITH ORDINALITY AS n(flow, side, record, read_at, version, place, reason, body, number)
+WHERE NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.flow = n.flow AND d.side = n.side
+    AND d.record = n.record AND d.version = n.version AND d.state <> 'superseded')
 ORDER BY number",
     sqlite: "
-INSERT INTO dead_letters (at, flow, side, record, read_at, place, reason, body, state)
-SELECT $8, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-    unhex(value ->> 6), 'open'
-FROM json_each($1) ORDER BY key",
+INSERT INTO dead_letters (at, flow, side, record, read_at, version, place, reason, body, state)
+SELECT $9, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+    value ->> 6, unhex(value ->> 7), 'open'
+FROM json_each($1) AS n
+WHERE NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.flow = n.value ->> 0
+    AND d.side = n.value ->> 1 AND d.record = n.value ->> 2 AND d.version = n.value ->> 4
+    AND d.state <> 'superseded')
+ORDER BY n.key",
 };
 
 const SUPERSEDE: Statement = Statement {
     what: "end dead letters",
     postgres: "
-UPDATE dead_letters d SET state = 'superseded', closed_at = $5
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS s(flow, side, record, read_at)
+UPDATE dead_letters d SET state = 'superseded', closed_at = $6
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])
+    AS s(flow, side, record, read_at, died)
 WHERE d.closed_at IS NULL AND d.flow = s.flow AND d.side = s.side AND d.record = s.record
-    AND d.read_at <= s.read_at",
+    AND d.read_at <= s.read_at AND (s.died IS NULL OR d.version IS NULL OR d.version <> s.died)",
     sqlite: "
-UPDATE dead_letters AS d SET state = 'superseded', closed_at = $5
+UPDATE dead_letters AS d SET state = 'superseded', closed_at = $6
 FROM (SELECT value ->> 0 AS flow, value ->> 1 AS side, value ->> 2 AS record,
-        value ->> 3 AS read_at FROM json_each($1)) AS s
+        value ->> 3 AS read_at, value ->> 4 AS died FROM json_each($1)) AS s
 WHERE d.closed_at IS NULL AND d.flow = s.flow AND d.side = s.side AND d.record = s.record
-    AND d.read_at <= s.read_at",
+    AND d.read_at <= s.read_at AND (s.died IS NULL OR d.version IS NULL OR d.version <> s.died)",
 };
 
 const CHANGE: Statement = Statement::same(
@@ -75,6 +84,7 @@ pub(super) async fn bury(
         .column(dead.iter().map(|one| one.side.map(Side::as_str)))
         .column(dead.iter().map(record))
         .column(dead.iter().map(|one| one.read_at.map(|at| at.0)))
+        .column(dead.iter().map(|one| one.version.as_deref().map(shown)))
         .column(dead.iter().map(|one| shown(&one.place)))
         .column(dead.iter().map(|one| shown(&one.reason)))
         .column(dead.iter().map(|one| one.body.as_slice()))
@@ -95,6 +105,7 @@ pub(super) async fn supersede(
         .column(seen.iter().map(|one| one.side.as_str()))
         .column(seen.iter().map(|one| shown(one.record.as_str())))
         .column(seen.iter().map(|one| one.read_at.0))
+        .column(seen.iter().map(|one| one.died.map(shown)))
         .bind(now.0);
     session.run(query).await
 }

@@ -110,9 +110,8 @@ pub async fn a_person_handles_dead_letters(rig: &dyn StoreRig) {
 }
 
 async fn see(unit: &mut dyn Unit, record: &str, read_at: i64) {
-    let (flow, record) = (flow(), RecordId::from(record));
-    let seen =
-        SeenRecord { flow: &flow, side: Side::Left, record: &record, read_at: Stamp(read_at) };
+    let (flow, record, read_at) = (flow(), RecordId::from(record), Stamp(read_at));
+    let seen = SeenRecord { flow: &flow, side: Side::Left, record: &record, read_at, died: None };
     unit.supersede(&[seen], NOW).await.expect("it is taken");
 }
 
@@ -147,4 +146,41 @@ pub async fn a_later_look_ends_a_dead_letter(rig: &dyn StoreRig) {
     unit.settle(&[], &[about("b", 5)], NOW).await.expect("it is taken");
     unit.commit().await.expect("it is stored");
     assert_eq!(open(&*store).await, 3, "a newer letter takes the place of the older one");
+}
+
+/// A version of a record dies once: another look at it is no other letter, also when the first was
+/// given up or asked for; another version is.
+pub async fn a_version_dies_once(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let dies = async |version: &str, read_at: i64| {
+        let letter = DeadLetter { version: Some(version.into()), ..about("a", read_at) };
+        let (flow, record) = (flow(), RecordId::from("a"));
+        let read_at = Stamp(read_at);
+        let died = Some(version);
+        let seen = SeenRecord { flow: &flow, side: Side::Left, record: &record, read_at, died };
+        let mut unit = store.begin().await.expect("the store is up");
+        unit.supersede(&[seen], NOW).await.expect("it is taken");
+        unit.settle(&[], &[letter], NOW).await.expect("it is taken");
+        unit.commit().await.expect("it is stored");
+    };
+    dies("v1", 1).await;
+    let first = listed(&*store, &[]).await;
+    dies("v1", 2).await;
+    assert_eq!(listed(&*store, &[]).await, first, "the same letter, under the same number");
+    for state in [LetterState::Asked, LetterState::Replayed] {
+        store.set_dead_letter(first[0].id, &to(state), NOW).await.expect("it answers");
+        dies("v1", 3).await;
+        assert_eq!(listed(&*store, &[]).await.len(), usize::from(state.is_open()), "{state:?}");
+    }
+    dies("v2", 4).await;
+    let second = listed(&*store, &[]).await;
+    assert_eq!(second.len(), 1, "another version is another letter");
+    let given_up = to(LetterState::Discarded);
+    store.set_dead_letter(second[0].id, &given_up, NOW).await.expect("it answers");
+    dies("v2", 5).await;
+    assert_eq!(open(&*store).await, 0, "given up is given up");
+    dies("v3", 6).await;
+    dies("v4", 7).await;
+    let last = listed(&*store, &[]).await;
+    assert_eq!((last.len(), open(&*store).await), (1, 1), "the newest takes the place");
 }
