@@ -18,6 +18,7 @@ mod outage;
 #[path = "faults/refused.rs"]
 mod refused;
 #[path = "faults/rig.rs"]
+#[allow(dead_code, reason = "shared with the commands, which begin in other ways")]
 mod rig;
 #[path = "faults/storm.rs"]
 mod storm;

@@ -139,7 +139,7 @@ type Done = (Aftermath, Option<Batch>);
 /// What came of one try.
 enum Tried {
     /// Committed.
-    Done(Done),
+    Done(Box<Done>),
     /// Nothing was stored: other links have to be told something in the same transaction.
     With(Vec<Job>),
 }
@@ -150,7 +150,7 @@ async fn tries(context: &Context, batch: &Batch) -> Result<Done, StoreError> {
     loop {
         tried += 1;
         match attempt(context, &whole).await {
-            Ok(Tried::Done(done)) => return Ok(done),
+            Ok(Tried::Done(done)) => return Ok(*done),
             Ok(Tried::With(more)) => whole.to_mut().jobs.extend(more),
             Err(StoreError::Busy { .. } | StoreError::StaleLink { .. }) if tried < TRIES => {}
             Err(error) => return Err(error),
@@ -186,11 +186,11 @@ async fn attempt(context: &Context, batch: &Batch) -> Result<Tried, StoreError> 
     }
     unit.commit().await?;
     if again.is_empty() {
-        return Ok(Tried::Done((aftermath, None)));
+        return Ok(Tried::Done(Box::new((aftermath, None))));
     }
     let (numbers, dead) = (numbers.clone(), dead.clone());
     let rest = Batch { jobs: again, numbers, dead, attempts: Vec::new() };
-    Ok(Tried::Done((aftermath, Some(rest))))
+    Ok(Tried::Done(Box::new((aftermath, Some(rest)))))
 }
 
 /// Jobs that saw a record under a former id of a link, after the key change that made it one: that

@@ -101,7 +101,9 @@ fn assert_times(rig: &Rig) {
     let customers = flows.iter().find(|flow| flow["flow"] == "customers").unwrap();
     let synced_at = customers["synced_at"].as_i64().unwrap();
     assert!(synced_at <= status["at"].as_i64().unwrap(), "{customers}");
-    assert!(customers["synced"]["left"].is_i64(), "its own change stamp: {customers}");
+    assert!(customers["synced"]["left"].is_i64(), "{customers}");
+    let right = &customers["synced"]["right"];
+    assert!(right.is_i64() || right.is_null(), "no row changed since the capture: {customers}");
     for side in ["left", "right"] {
         assert!(customers["waiting_since"][side].is_null(), "nothing is on its way: {customers}");
     }

@@ -101,7 +101,7 @@ impl Database {
                 let address = address(url.expose_secret()).map_err(|mistake| vec![mistake])?;
                 open_server(&settings, address)
             }
-            Place::File(path) => Pool::File(FilePool::new(&settings, folder.join(path))),
+            Place::File(path) => Pool::File(Box::new(FilePool::new(&settings, folder.join(path)))),
         };
         let inner = Inner {
             connection,

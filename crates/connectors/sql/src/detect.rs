@@ -132,7 +132,8 @@ impl Detector for Outbox {
             let mut session = self.side.pool().acquire().await?;
             Ok(!session.one(&unread).await?.is("waiting")?)
         };
-        self.side.limited(async { is_read.await.map_err(|error| self.side.failed(error)) }).await
+        let is_read = async { is_read.await.map_err(|error| self.side.failed(error)) };
+        Box::pin(self.side.limited(is_read)).await
     }
 
     fn cursor(&self) -> Option<Position> {

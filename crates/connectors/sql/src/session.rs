@@ -21,7 +21,7 @@ pub(crate) enum Pool {
     /// To a PostgreSQL server.
     Server(PgPool),
     /// To a SQLite file.
-    File(FilePool),
+    File(Box<FilePool>),
 }
 
 /// A connection at hand; gone back on drop, with what its transaction didn't commit.

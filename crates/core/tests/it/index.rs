@@ -115,7 +115,8 @@ fn begins(case: &str, entry: &str) -> bool {
 
 /// `function` alone may stand in any module.
 fn is_there(tests: &Tests, test: &str) -> bool {
-    tests.contains(test) || tests.iter().any(|one| one.split_once("::").unwrap().1 == test)
+    tests.contains(test)
+        || tests.iter().any(|one| one.split_once("::").is_some_and(|(_, name)| name == test))
 }
 
 /// The tests of a package, those of its contract suites included.

@@ -415,7 +415,12 @@ fn every_small_story_ends_in_agreement_in_time() {
         for first in edits(Left) {
             for second in edits(Right) {
                 for (between, after) in troubles().into_iter().flat_map(with_troubles) {
-                    let steps = [&[first.clone()][..], &between, &[second.clone()], &after];
+                    let steps = [
+                        std::slice::from_ref(&first),
+                        &between,
+                        std::slice::from_ref(&second),
+                        &after,
+                    ];
                     let mut story =
                         Story::new(strategy.clone(), ValueType::Text, small, &text("a"));
                     steps.concat().iter().for_each(|step| story.step(step));

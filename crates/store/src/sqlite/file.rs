@@ -25,8 +25,8 @@ const MISSING: &str = "there is no such file; `duet migrate` makes it";
 
 const NO_FOLDER: &str = "its folder isn't there; make it, or name a file in another one";
 
-const UNUSABLE: &str = "the file can't be made or looked at; the user who runs duet must be allowed \
-                        to use its folder";
+const UNUSABLE: &str = "the file can't be made or looked at; the user who runs duet must be \
+                        allowed to use its folder";
 
 /// Makes an empty file: SQLite takes it for a new database, and gives what it keeps beside it the
 /// same rights.

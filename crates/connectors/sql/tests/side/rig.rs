@@ -71,7 +71,7 @@ pub(crate) fn items(product: Product) -> &'static str {
 /// Where the tables are.
 pub(crate) enum Ground {
     /// A database of a server.
-    Server(servers::Database),
+    Server(Box<servers::Database>),
     /// A file, and the folder that it is alone in.
     File(tempfile::TempDir),
 }
@@ -166,7 +166,9 @@ impl Shop {
     /// A database with a table and nothing else.
     pub(crate) async fn bare(product: Product, ddl: &str, name: &str) -> Shop {
         let ground = match product {
-            Product::Postgres => Ground::Server(postgres().await.expect("a server is there")),
+            Product::Postgres => {
+                Ground::Server(Box::new(postgres().await.expect("a server is there")))
+            }
             Product::Sqlite => Ground::File(tempfile::tempdir().expect("a folder can be made")),
         };
         if let Ground::File(_) = &ground {

@@ -351,7 +351,8 @@ pub(crate) fn registered(capture: &Capture) -> Statement {
     let rows = literal(&format!("{}.duet_row", quoted(schema)));
     let text = format!(
         "SELECT p.relation::text AS relation, p.key, p.version::bigint AS version,
-                n.nspname::text AS schema, c.relname::text AS name, COALESCE((to_jsonb(p) ->> 'base')::bigint, 0) AS base,
+                n.nspname::text AS schema, c.relname::text AS name,
+                COALESCE((to_jsonb(p) ->> 'base')::bigint, 0) AS base,
                 to_jsonb(p) -> 'base' IS NOT NULL AND EXISTS (
                     SELECT 1 FROM pg_attribute a WHERE a.attrelid = to_regclass({rows})
                     AND a.attname = 'column_times' AND NOT a.attisdropped) AS whole

@@ -99,7 +99,8 @@ fn versions(shape: &Shape) -> String {
 fn join(shape: &Shape, key: &str) -> String {
     match &shape.capture {
         Some(capture) => format!(
-            "LEFT JOIN {} AS duet_r ON duet_r.flow = ?1 AND duet_r.side = ?2 AND duet_r.key = {key}",
+            "LEFT JOIN {} AS duet_r ON duet_r.flow = ?1 AND duet_r.side = ?2 \
+             AND duet_r.key = {key}",
             table(capture.home.name, "row")
         ),
         None => String::new(),

@@ -174,7 +174,13 @@ async fn two_projects_share_a_file_under_two_prefixes() {
     other.capture_install(std::slice::from_ref(&theirs)).await.expect("it can be installed");
     shop.run("INSERT INTO items (title) VALUES ('a')").await;
     assert_eq!(shop.rows("duet_change").await + shop.rows("other_change").await, 2);
-    assert!(other.capture_others(&[theirs.clone()]).await.expect("it can be told").is_empty());
+    assert!(
+        other
+            .capture_others(std::slice::from_ref(&theirs))
+            .await
+            .expect("it can be told")
+            .is_empty()
+    );
     other.capture_remove(&[theirs]).await.expect("it can be removed");
     shop.run("INSERT INTO items (title) VALUES ('b')").await;
     assert_eq!(shop.rows("duet_change").await, 2);

@@ -77,7 +77,7 @@ async fn the_declared_types_are_described() {
     assert_eq!((spec("price").precision, spec("price").canon.scale), (Some(10), Some(2)));
     assert_eq!(spec("name").max_length, Some(5));
     assert!(spec("id").nullable, "a row id that is left out is made");
-    assert_eq!((about.grain_us, about.skew_us), (1_000, 0));
+    assert_eq!((about.grain_us, about.skew_us), (0, 1_000), "times have milliseconds");
     assert!(about.may.create && about.may.update && about.may.delete);
 }
 

@@ -38,7 +38,7 @@ async fn commits_of_many_writers_are_all_told() {
         }
     };
     let both = async { tokio::join!(writing, reading) };
-    tokio::time::timeout(SOON * 3, both).await.expect("every commit is told");
+    Box::pin(tokio::time::timeout(SOON * 3, both)).await.expect("every commit is told");
     assert_eq!(shop.rows("t").await, i64::try_from(told.len()).expect("a count"));
     assert_eq!(shop.rows("duet_change").await, 0, "all settled");
 }
