@@ -26,7 +26,6 @@ use duet_ports::store::Store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// Flows whose key changed.
 type Changed = BTreeMap<FlowName, Rekeyed>;
@@ -48,7 +47,7 @@ pub(crate) async fn context(app: &App) -> Result<Arc<Context>, Failure> {
     let connections = sides
         .connectors
         .into_iter()
-        .map(|(name, connector)| (name, Connection { connector, bell: Notify::new() }))
+        .map(|(name, connector)| (name, Connection::new(connector)))
         .collect();
     let context = Context {
         store,

@@ -8,18 +8,19 @@ use crate::call::{Answered, call};
 use crate::context::{Connection, Context, Tally};
 use crate::error::StageError;
 use crate::pause::{Stage, concerns_connection};
+use crate::slots::Departure;
 use duet_core::facts::Event;
 use duet_core::id::{ConnectionName, IntentId};
 use duet_core::intent::{Intent, Outcome, Receipt};
 use duet_core::retry::{Failure, FailureClass};
-use duet_core::spec::FlowSpec;
 use duet_core::stamp::Stamp;
 use duet_ports::connector::ConnectorError;
 use duet_ports::store::{Attempt, Claimed, Most};
 use std::time::Duration;
 
-/// Takes one batch of due intents of a connection, sends it, settles what came back. `None`:
-/// nothing is due, or the connection rests.
+/// Carries a call that was handed over, and takes one batch of due intents of a connection where some
+/// may be due: sends it, settles what came back. `None`: nothing was to be done, or the connection
+/// rests.
 ///
 /// Idempotence: an intent leaves *planned* in the transaction that takes it, so it is sent by one
 /// process; a receipt that is settled twice finds its intent closed and changes nothing.
@@ -31,14 +32,64 @@ pub async fn step(
     name: &ConnectionName,
 ) -> Result<Option<Aftermath>, StageError> {
     let Some(connection) = context.connections.get(name) else { return Ok(None) };
+    let Some(Departure { claimed, slot }) = connection.slots.next() else {
+        let slot = connection.slots.take();
+        // Every slot is promised to a call that is about to be handed over.
+        let is_promised = slot.is_none() && connection.slots.has_workers();
+        return if is_promised { Ok(None) } else { claimed_step(context, name, connection).await };
+    };
+    let mut done = depart(context, name, connection, &claimed).await?;
+    // Else calls that are handed over again and again would keep those in the store waiting.
+    if connection.slots.is_asked() {
+        let more = claimed_step(context, name, connection).await?;
+        done.get_or_insert_default().add(more.unwrap_or_default());
+    }
+    drop(slot);
+    Ok(done)
+}
+
+/// Carries a call that was handed over, and nothing else: the process is about to end.
+pub(crate) async fn finish(
+    context: &Context,
+    name: &ConnectionName,
+) -> Result<Option<Aftermath>, StageError> {
+    let Some(connection) = context.connections.get(name) else { return Ok(None) };
+    match connection.slots.next() {
+        Some(departure) => depart(context, name, connection, &departure.claimed).await,
+        None => Ok(None),
+    }
+}
+
+/// Takes due intents from the store and carries them, while a slot is held.
+async fn claimed_step(
+    context: &Context,
+    name: &ConnectionName,
+    connection: &Connection,
+) -> Result<Option<Aftermath>, StageError> {
     if context.pauses.until(name, context.clock.now()).is_some() {
         return Ok(None);
     }
+    connection.slots.answer();
     let Some(claimed) = claim(context, name, connection).await? else { return Ok(None) };
-    let Some(spec) = context.flow(&claimed.flow) else {
-        return Err(StageError::NoFlow { flow: claimed.flow });
-    };
-    carry(context, name, connection, spec, &claimed).await
+    // Where there was one batch there may be another: a second worker looks too.
+    connection.slots.ask();
+    carry(context, name, connection, &claimed).await
+}
+
+/// Carries a call that was committed as *sent* here. A pause that began meanwhile is obeyed.
+async fn depart(
+    context: &Context,
+    name: &ConnectionName,
+    connection: &Connection,
+    claimed: &Claimed,
+) -> Result<Option<Aftermath>, StageError> {
+    match context.pauses.until(name, context.clock.now()) {
+        Some(until) => {
+            context.store.unclaim(&ids(claimed), until, None).await?;
+            Ok(None)
+        }
+        None => carry(context, name, connection, claimed).await,
+    }
 }
 
 /// Brings intents to *sent*, their deadline counted from here.
@@ -52,9 +103,8 @@ pub async fn claim(
 ) -> Result<Option<Claimed>, StageError> {
     let limits = connection.connector.limits();
     let now = context.clock.now();
-    let span = limits.timeout.saturating_add(context.options.call_margin);
-    let deadline = now.plus(micros(span));
-    let most = Most { writes: limits.batch, reads: limits.read };
+    let deadline = context.deadline(connection, now);
+    let most = Most { writes: limits.batch, reads: limits.read, patience: limits.patience };
     Ok(context.store.claim(name, &context.flow_names(), most, now, deadline).await?)
 }
 
@@ -62,9 +112,11 @@ async fn carry(
     context: &Context,
     name: &ConnectionName,
     connection: &Connection,
-    spec: &FlowSpec,
     claimed: &Claimed,
 ) -> Result<Option<Aftermath>, StageError> {
+    let Some(spec) = context.flow(&claimed.flow) else {
+        return Err(StageError::NoFlow { flow: claimed.flow.clone() });
+    };
     let connector = connection.connector.as_ref();
     let sent_at = context.clock.now();
     let sides_sent_at = connector.now();
@@ -228,10 +280,6 @@ fn fault(outcome: &Outcome) -> Option<Failure> {
         | Outcome::NotSent(failure) => Some(failure.clone()),
         Outcome::Landed { .. } | Outcome::Read(_) | Outcome::Found(_) => None,
     }
-}
-
-fn micros(span: Duration) -> i64 {
-    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

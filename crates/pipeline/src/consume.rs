@@ -209,7 +209,7 @@ async fn drained(consumer: &mut dyn Consumer) -> Result<bool, StageError> {
 
 fn ring(context: &Context, connection: &ConnectionName) {
     if let Some(connection) = context.connections.get(connection) {
-        connection.bell.notify_one();
+        connection.slots.ask();
     }
 }
 

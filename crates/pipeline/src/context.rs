@@ -1,8 +1,9 @@
-//! What every stage needs: ports, flows, limits, and the bells by which stages of one process wake
-//! each other. Holds no state that a restart would lose.
+//! What every stage needs: ports, flows, limits, and the slots and bells by which stages of one process
+//! work together. Holds no state that a restart would lose.
 
 use crate::denied::Denials;
 use crate::pause::Pauses;
+use crate::slots::Slots;
 use duet_core::id::{ConnectionName, FlowName, LinkId};
 use duet_core::keyed::Rekeyed;
 use duet_core::side::{Both, Side};
@@ -18,7 +19,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// Numbers that a deployment may change.
 #[derive(Clone, Debug)]
@@ -61,8 +61,16 @@ impl Default for Options {
 pub struct Connection {
     /// The side's port.
     pub connector: Arc<dyn Connector>,
-    /// Rung when intents may be due.
-    pub bell: Notify,
+    /// How many calls may be under way at once, and those about to leave.
+    pub slots: Slots,
+}
+
+impl Connection {
+    /// A connection on which nothing is under way.
+    #[must_use]
+    pub fn new(connector: Arc<dyn Connector>) -> Connection {
+        Connection { connector, slots: Slots::default() }
+    }
 }
 
 /// What every stage needs.
@@ -153,6 +161,13 @@ impl Context {
         self.connections.get(&spec.ends.get(side).connection)
     }
 
+    /// When the answer of a call that leaves now counts no more.
+    pub(crate) fn deadline(&self, connection: &Connection, now: Stamp) -> Stamp {
+        let timeout = connection.connector.limits().timeout;
+        let span = timeout.saturating_add(self.options.call_margin);
+        now.plus(i64::try_from(span.as_micros()).unwrap_or(i64::MAX))
+    }
+
     /// A flow's collection on a side, as its connector wants it.
     #[must_use]
     pub fn collection(spec: &FlowSpec, side: Side) -> Collection {
@@ -178,7 +193,7 @@ impl Context {
     pub async fn ring(&self, connections: &BTreeSet<ConnectionName>) {
         for name in connections {
             if let Some(connection) = self.connections.get(name) {
-                connection.bell.notify_one();
+                connection.slots.ask();
             }
             let body = Body::WakeIntents { connection: name.as_str().to_owned() };
             self.wake(Queue::Intents(name.clone()), body).await;

@@ -8,6 +8,7 @@
 use crate::batch::{Aftermath, Batch, Job, Target};
 use crate::context::Context;
 use crate::denied::denied;
+use crate::depart;
 use crate::edge;
 use crate::fill::{Case, fill};
 use crate::letter;
@@ -169,7 +170,8 @@ async fn attempt(context: &Context, batch: &Batch) -> Result<Tried, StoreError> 
     }
     let again = under_former_ids(&cases, &batch.jobs);
     let writes = open_writes(&cases);
-    let (decided, unanswered) = decide_all(cases)?;
+    let (mut decided, unanswered) = decide_all(cases)?;
+    let departing = depart::reserve(context, unit.as_mut(), &mut decided, now).await?;
     let mut aftermath = follow(&decided, now);
     aftermath.landed = landed(&decided, &writes);
     aftermath.wake = unit.save(&decided, now).await?;
@@ -185,6 +187,7 @@ async fn attempt(context: &Context, batch: &Batch) -> Result<Tried, StoreError> 
         unit.settle(numbers, dead, now).await?;
     }
     unit.commit().await?;
+    depart::leave(context, departing, decided);
     if again.is_empty() {
         return Ok(Tried::Done(Box::new((aftermath, None))));
     }

@@ -2,7 +2,7 @@
 //! steps again, a stop lets every step under way finish.
 
 use crate::consume::{PREFETCH, queue_loop};
-use crate::context::Context;
+use crate::context::{Connection, Context};
 use crate::detect::{Detection, Progress};
 use crate::error::StageError;
 use crate::pause::Stage;
@@ -89,29 +89,48 @@ pub fn start_without_detectors(context: &Arc<Context>) -> Running {
     running
 }
 
+/// One worker of a connection. It ends when nothing is left that was handed over.
 async fn apply_loop(context: Arc<Context>, name: ConnectionName, stop: CancellationToken) {
     let mut rest = Rest::new(format!("apply {name}"));
     let Some(connection) = context.connections.get(&name) else { return };
-    while !stop.is_cancelled() {
-        match crate::apply::step(&context, &name).await {
-            Ok(Some(_)) => {
-                rest.worked();
-                // Where there was one batch there may be another: a second worker looks too.
-                connection.bell.notify_one();
-            }
-            Ok(None) => {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = connection.bell.notified() => {}
-                    () = context.clock.sleep(context.options.sweep) => {}
-                }
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = context.rest(&name) => {}
-                }
-            }
+    connection.slots.open();
+    while !(stop.is_cancelled() && connection.slots.close()) {
+        let done = match stop.is_cancelled() {
+            true => crate::apply::finish(&context, &name).await,
+            false => crate::apply::step(&context, &name).await,
+        };
+        match done {
+            Ok(Some(_)) => rest.worked(),
+            Ok(None) => idle(&context, &name, connection, &stop).await,
             Err(error) => rest.failed(&context, &stop, &error).await,
         }
+    }
+    // The last call that was under way may have been the only one that others waited for.
+    connection.slots.ring();
+}
+
+/// Waits until a connection may have work. Once stopped, only for what is handed over still.
+async fn idle(
+    context: &Context,
+    name: &ConnectionName,
+    connection: &Connection,
+    stop: &CancellationToken,
+) {
+    let was_stopped = stop.is_cancelled();
+    // What waits for company is looked at again when its patience may be over.
+    let patience = connection.connector.limits().patience;
+    let rest = context.options.sweep;
+    let pause = if patience.is_zero() { rest } else { rest.min(patience) };
+    let stopped =
+        async { if was_stopped { std::future::pending().await } else { stop.cancelled().await } };
+    tokio::select! {
+        () = stopped => return,
+        () = connection.slots.rung() => {}
+        () = context.clock.sleep(pause) => {}
+    }
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = context.rest(name) => {}
     }
 }
 

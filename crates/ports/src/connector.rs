@@ -103,6 +103,9 @@ pub struct Limits {
     pub read: usize,
     /// Calls under way at once.
     pub parallel: usize,
+    /// How long a write may wait until the call it leaves in is full, so that a side that counts
+    /// calls is asked less often. Zero: it leaves as soon as a call may be under way.
+    pub patience: Duration,
     /// The hard total time limit of one call. Shorter than an intent's deadline.
     pub timeout: Duration,
     /// How long a detector that found nothing waits before it looks again ([`Detector::wait`]).

@@ -196,13 +196,23 @@ pub struct Claimed {
     pub intents: Vec<Intent>,
 }
 
-/// How many intents one call may carry, by what it does.
+/// How many intents one call may carry, by what it does, and how long writes wait for company.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Most {
     /// Of creates, updates, deletes and undeletes.
     pub writes: usize,
     /// Of reads and finds.
     pub reads: usize,
+    /// A write that has been due for so long is taken even if its call isn't full.
+    pub patience: Duration,
+}
+
+impl Most {
+    /// As many of either, at once.
+    #[must_use]
+    pub const fn of(count: usize) -> Most {
+        Most { writes: count, reads: count, patience: Duration::ZERO }
+    }
 }
 
 /// As many claims of one key and side as [`Unit::claims`] tells, and as many holders as are woken by
@@ -304,17 +314,15 @@ pub trait Unit: Send {
     /// As of [`StoreError`].
     async fn attempts(&mut self, attempts: &[Attempt]) -> Result<(), StoreError>;
 
-    /// Brings locked links' planned intents that are due to *sent* and returns them whole. An
-    /// intent that is no longer planned, or whose link isn't locked here, is left out.
+    /// Those of these connections that rest at `now`, by whatever process they were paused.
     ///
     /// # Errors
     /// As of [`StoreError`].
-    async fn send(
+    async fn resting(
         &mut self,
-        intents: &[IntentId],
-        sent_at: Stamp,
-        deadline: Stamp,
-    ) -> Result<Vec<Intent>, StoreError>;
+        connections: &[ConnectionName],
+        now: Stamp,
+    ) -> Result<Vec<ConnectionName>, StoreError>;
 
     /// Marks messages as settled, forgets how often they failed, and stores dead letters.
     ///

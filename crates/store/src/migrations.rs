@@ -4,6 +4,7 @@ mod m0001_first;
 mod m0002_field_errors;
 mod m0003_flow_keys;
 mod m0004_letters;
+mod m0005_lean_rows;
 
 use sea_orm_migration::prelude::{Alias, DynIden, IntoIden, MigrationTrait, MigratorTrait};
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_field_errors::FieldErrors),
             Box::new(m0003_flow_keys::FlowKeys),
             Box::new(m0004_letters::Letters),
+            Box::new(m0005_lean_rows::LeanRows),
         ]
     }
 

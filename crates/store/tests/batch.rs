@@ -70,7 +70,7 @@ async fn rounds(store: &dyn Store) -> (Duration, Duration, Duration) {
     }
     let first = times.remove(0);
     times.sort_unstable();
-    let most = Most { writes: LINKS, reads: LINKS };
+    let most = Most::of(LINKS);
     let claimed = store.claim(&"shop".into(), &[flow()], most, NOW, NOW.plus(1)).await;
     let claimed = claimed.expect("it answers");
     assert_eq!(claimed.map(|claimed| claimed.intents.len()), Some(LINKS));

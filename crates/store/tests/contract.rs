@@ -57,7 +57,9 @@ cases! {
         the_oldest_are_taken_first, only_what_is_due_is_taken, one_kind_at_a_time,
         reads_have_a_limit_of_their_own, other_flows_are_left_alone,
         no_intent_is_taken_twice, held_links_are_passed_over, paused_connections_are_skipped,
-        what_is_given_back_is_planned, a_transaction_sends_what_it_holds, overdue_calls_are_told,
+        what_is_given_back_is_planned, a_transaction_knows_what_rests,
+        what_is_planned_as_sent_is_sent,
+        writes_may_wait_for_company, overdue_calls_are_told,
         due_links_move_on_by_a_minute, held_links_stay_due;
     positions:
         leases_fence, one_of_many_gets_the_lease, processes_at_work_are_told,

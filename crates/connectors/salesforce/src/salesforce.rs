@@ -99,6 +99,7 @@ impl Salesforce {
             batch: settings.batch,
             read: READ_MAX,
             parallel: settings.parallel,
+            patience: std::time::Duration::ZERO,
             timeout: settings.timeout,
             poll: settings.poll,
         };

@@ -317,6 +317,7 @@ impl Connector for Database {
         Limits {
             batch: BATCH,
             read: READ,
+            patience: std::time::Duration::ZERO,
             parallel: match self.product() {
                 // One is left for detectors and reads.
                 Product::Postgres => {

@@ -8,6 +8,7 @@ use crate::facts::{Event, Facts};
 use crate::id::{Column, FlowName, IntentId, LinkId, RecordId};
 use crate::image::Image;
 use crate::intent::{Found, Intent, Op, Outcome, Receipt};
+use crate::link::Phase;
 use crate::mapping::parent_records;
 use crate::matching::match_keys;
 use crate::observation::{Deletion, Observation, Presence};
@@ -35,7 +36,7 @@ pub struct Needs {
 /// What must be loaded before `decide` may be called for these events.
 #[must_use]
 pub fn needs(facts: &Facts, events: &[Event], spec: &FlowSpec) -> Needs {
-    let mut all = Gathered::default();
+    let mut all = Gathered { stays_whole: stays_whole(facts, events), ..Gathered::default() };
     for side in Side::BOTH {
         if let Some(seen) = facts.seen.get(side) {
             all.observation(spec, side, seen);
@@ -55,6 +56,35 @@ pub fn needs(facts: &Facts, events: &[Event], spec: &FlowSpec) -> Needs {
         }
     }
     all.into_needs()
+}
+
+/// Whether both records are there and nothing of these events can change that: then no partner is
+/// looked for, and nobody's match keys matter. That is most of what ever happens.
+fn stays_whole(facts: &Facts, events: &[Event]) -> bool {
+    let is_there = |seen: &Observation| seen.presence == Presence::Present;
+    let is_own = |side: Side, record: &RecordId| {
+        facts.link.record.get(side).as_ref().is_some_and(|own| own == record)
+    };
+    let both_there = Side::BOTH.into_iter().all(|side| {
+        facts.link.record.get(side).is_some() && facts.seen.get(side).as_ref().is_some_and(is_there)
+    });
+    let is_harmless = |event: &Event| match event {
+        Event::Seen { side, record, observation } => is_own(*side, record) && is_there(observation),
+        Event::Received(receipt) => match &receipt.outcome {
+            Outcome::Landed { record, after } => {
+                let side = answered(facts, receipt.intent).map(|intent| intent.side);
+                side.is_some_and(|side| is_own(side, record))
+                    && after.as_ref().is_none_or(|after| is_there(after))
+            }
+            Outcome::Read(seen) => is_there(seen),
+            Outcome::Found(_)
+            | Outcome::Refused { .. }
+            | Outcome::Unknown(_)
+            | Outcome::NotSent(_) => false,
+        },
+        Event::KeyChanged { .. } | Event::KeyTaken { .. } | Event::Overdue(_) | Event::Due => false,
+    };
+    facts.link.phase == Phase::Linked && both_there && events.iter().all(is_harmless)
 }
 
 /// Markers in these events, and intents they answer: closed ones among them are loaded into
@@ -93,6 +123,7 @@ fn shown(receipt: &Receipt) -> Vec<&Observation> {
 
 #[derive(Default)]
 struct Gathered {
+    stays_whole: bool,
     keys: BTreeSet<(usize, String)>,
     parents: BTreeSet<(FlowName, Side, RecordId)>,
     parent_links: BTreeSet<LinkId>,
@@ -128,8 +159,11 @@ impl Gathered {
             self.observation(spec, side, seen);
         }
         match &receipt.outcome {
+            // No other link holds a record that is this one's.
             Outcome::Landed { record, after: _ } => {
-                self.holders.insert((side, record.clone()));
+                if facts.link.record.get(side).as_ref() != Some(record) {
+                    self.holders.insert((side, record.clone()));
+                }
             }
             Outcome::Found(found) => self.found(side, found),
             Outcome::Refused { failure: _, observed: Some(found) } => {
@@ -172,7 +206,9 @@ impl Gathered {
     }
 
     fn image(&mut self, spec: &FlowSpec, side: Side, image: &Image) {
-        self.keys.extend(match_keys(spec, side, image));
+        if !self.stays_whole {
+            self.keys.extend(match_keys(spec, side, image));
+        }
         self.parents.extend(parent_records(spec, side, image));
     }
 

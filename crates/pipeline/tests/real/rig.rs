@@ -27,7 +27,6 @@ use duet_ports::store::Store;
 use duet_store::{Postgres, PostgresOptions, SqlStore};
 use duet_testkit::memory_side::{Kind, MemorySide, Promises, ShiftedClock};
 use duet_testkit::servers::{Broker, Database, Fault, Proxy, postgres, proxy, rabbitmq};
-use tokio::sync::Notify;
 
 use super::flows::{THINGS, things};
 
@@ -322,7 +321,7 @@ fn context(
         .into_iter()
         .map(|side| {
             let connector: Arc<dyn Connector> = Arc::new(sides.get(side).clone());
-            (side.as_str().into(), Connection { connector, bell: Notify::new() })
+            (side.as_str().into(), Connection::new(connector))
         })
         .collect();
     let flows: BTreeMap<FlowName, Arc<FlowSpec>> =

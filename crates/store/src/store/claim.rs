@@ -10,9 +10,12 @@ use duet_core::retry::Failure;
 use duet_core::stamp::Stamp;
 use duet_ports::store::{Claimed, Most, StoreError};
 use std::collections::HashMap;
+use std::time::Duration;
 use uuid::Uuid;
 
-/// Locks the links of the oldest due intents that nobody holds, all of the kind of the oldest.
+/// Locks the links of the oldest due intents that nobody holds, all of the kind of the oldest; of
+/// writes that may wait for company ($6 is when they can't any more), those of a kind that fills a
+/// call, looked for among the first of them.
 /// It never waits, so no order of locking can lead to a deadlock; what it reads of intents is
 /// looked at again by the statement that sends them, after the lock.
 pub(super) const LOCK_DUE: Statement = Statement {
@@ -21,29 +24,52 @@ pub(super) const LOCK_DUE: Statement = Statement {
 WITH oldest AS MATERIALIZED (
     SELECT i.flow, i.side, i.op, i.path FROM intents i JOIN links l ON l.id = i.link
     WHERE i.connection = $1 AND i.state = 'planned' AND i.due_at <= $2 AND i.flow = ANY($3)
+        AND (i.due_at <= $6 OR i.op IN ('read', 'find'))
         AND NOT EXISTS (SELECT FROM connections c WHERE c.name = $1 AND c.paused_until > $2)
     ORDER BY i.due_at, i.id LIMIT 1 FOR UPDATE OF l SKIP LOCKED
+), enough AS MATERIALIZED (
+    SELECT flow, side, op, path FROM (
+        SELECT flow, side, op, path FROM intents
+        WHERE connection = $1 AND state = 'planned' AND due_at <= $2 AND flow = ANY($3)
+            AND $6 < $2 AND NOT EXISTS (SELECT FROM oldest)
+            AND NOT EXISTS (SELECT FROM connections c WHERE c.name = $1 AND c.paused_until > $2)
+        ORDER BY due_at, id LIMIT $4::bigint * 8) first
+    GROUP BY flow, side, op, path HAVING count(*) >= $4::bigint LIMIT 1
+), chosen AS (
+    SELECT * FROM oldest UNION ALL SELECT * FROM enough
 )
-SELECT i.id, i.link FROM oldest o
+SELECT i.id, i.link FROM chosen o
     JOIN intents i ON i.flow = o.flow AND i.side = o.side AND i.op = o.op AND i.path = o.path
     JOIN links l ON l.id = i.link
 WHERE i.connection = $1 AND i.state = 'planned' AND i.due_at <= $2
 ORDER BY i.due_at, i.id
-LIMIT (SELECT CASE WHEN op IN ('read', 'find') THEN $5::bigint ELSE $4::bigint END FROM oldest)
+LIMIT (SELECT CASE WHEN op IN ('read', 'find') THEN $5::bigint ELSE $4::bigint END FROM chosen)
 FOR UPDATE OF l SKIP LOCKED",
     sqlite: "
 WITH oldest AS MATERIALIZED (
     SELECT flow, side, op, path FROM intents
     WHERE connection = $1 AND state = 'planned' AND due_at <= $2
         AND flow IN (SELECT value FROM json_each($3))
+        AND (due_at <= $6 OR op IN ('read', 'find'))
         AND NOT EXISTS (SELECT 1 FROM connections c WHERE c.name = $1 AND c.paused_until > $2)
     ORDER BY due_at, id LIMIT 1
+), enough AS MATERIALIZED (
+    SELECT flow, side, op, path FROM (
+        SELECT flow, side, op, path FROM intents
+        WHERE connection = $1 AND state = 'planned' AND due_at <= $2
+            AND flow IN (SELECT value FROM json_each($3))
+            AND $6 < $2 AND NOT EXISTS (SELECT 1 FROM oldest)
+            AND NOT EXISTS (SELECT 1 FROM connections c WHERE c.name = $1 AND c.paused_until > $2)
+        ORDER BY due_at, id LIMIT $4 * 8)
+    GROUP BY flow, side, op, path HAVING count(*) >= $4 LIMIT 1
+), chosen AS (
+    SELECT * FROM oldest UNION ALL SELECT * FROM enough
 )
-SELECT i.id, i.link FROM oldest o CROSS JOIN intents i
+SELECT i.id, i.link FROM chosen o CROSS JOIN intents i
 WHERE i.connection = $1 AND i.state = 'planned' AND i.due_at <= $2
     AND i.flow = o.flow AND i.side = o.side AND i.op = o.op AND i.path = o.path
 ORDER BY i.due_at, i.id
-LIMIT coalesce((SELECT CASE WHEN op IN ('read', 'find') THEN $5 ELSE $4 END FROM oldest), 0)",
+LIMIT coalesce((SELECT CASE WHEN op IN ('read', 'find') THEN $5 ELSE $4 END FROM chosen), 0)",
 };
 
 pub(super) const SEND: Statement = Statement {
@@ -53,7 +79,7 @@ UPDATE intents SET state = 'sent', sent_at = $3, deadline = $4, due_at = $4,
     attempts = attempts + 1
 WHERE id = ANY($1) AND link = ANY($2) AND state = 'planned' AND due_at <= $3
 RETURNING id, link, flow, side, connection, op, path, state, record, attempts, due_at, sent_at,
-    deadline, planned_at, landed_at, failure::text AS failure, form, data::text AS data",
+    deadline, planned_at, landed_at, failure::text AS failure, form, data",
     sqlite: "
 UPDATE intents SET state = 'sent', sent_at = $3, deadline = $4, due_at = $4,
     attempts = attempts + 1
@@ -97,7 +123,8 @@ impl SqlStore {
             .bind(now.0)
             .list(names(flows))
             .bind(i64::try_from(most.writes).unwrap_or(i64::MAX))
-            .bind(i64::try_from(most.reads).unwrap_or(i64::MAX));
+            .bind(i64::try_from(most.reads).unwrap_or(i64::MAX))
+            .bind(now.0.saturating_sub(micros(most.patience)));
         let due = transaction.session().all(lock).await?;
         let intents: Vec<IntentId> =
             due.iter().map(|row| row.get("id").map(IntentId)).collect::<Result<_, _>>()?;
@@ -125,7 +152,7 @@ impl SqlStore {
 }
 
 /// Brings planned intents of locked links to *sent*; they come back in the order asked for.
-pub(super) async fn send(
+async fn send(
     session: &mut Session<'_>,
     intents: &[IntentId],
     locked: &[LinkId],
@@ -147,6 +174,10 @@ pub(super) async fn send(
         by_id.insert(IntentId(model.id), model.into_intent()?);
     }
     Ok(intents.iter().filter_map(|intent| by_id.remove(intent)).collect())
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Flows, for statements that take plain names.

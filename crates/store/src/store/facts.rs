@@ -23,9 +23,9 @@ macro_rules! links {
             "
 SELECT l.id, l.flow, l.rev, l.phase, l.left_id, l.right_id, l.synced_at, l.synced_left,
     l.synced_right, l.due_at, l.waits, l.created_at, CAST(l.memory AS text) AS memory,
-    a.form AS agreed_form, CAST(a.data AS text) AS agreed,
-    ol.form AS left_form, CAST(ol.data AS text) AS seen_left,
-    r.form AS right_form, CAST(r.data AS text) AS seen_right,
+    a.form AS agreed_form, a.data AS agreed,
+    ol.form AS left_form, ol.data AS seen_left,
+    r.form AS right_form, r.data AS seen_right,
     f.adopted, f.paused, f.deletes_held,
     EXISTS (SELECT 1 FROM dead_letters WHERE closed_at IS NULL) AS letters
 FROM links l
@@ -84,7 +84,7 @@ WITH wanted AS (
 )
 SELECT i.id, i.link, i.flow, i.side, i.connection, i.op, i.path, i.state, i.record, i.attempts,
     i.due_at, i.sent_at, i.deadline, i.planned_at, i.landed_at, i.failure::text AS failure,
-    i.form, i.data::text AS data
+    i.form, i.data
 FROM wanted JOIN intents i ON i.id = wanted.id",
     sqlite: "
 WITH these AS MATERIALIZED (SELECT unhex(value) AS id FROM json_each($1))

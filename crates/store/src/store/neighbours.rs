@@ -96,15 +96,15 @@ ORDER BY l.id",
 pub(super) const RIVALS: Statement = Statement {
     what: "load rivals",
     postgres: "
-SELECT n.flow, n.side, n.place, i.link, (i.data -> 'values' -> n.name)::text AS wanted,
+SELECT n.flow, n.side, n.place, i.link, (i.data::json -> 'values' -> n.name)::text AS wanted,
     coalesce(i.failure_class = 'uniqueness', false) AS refused
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
     WITH ORDINALITY AS n(flow, side, name, held, place)
 JOIN intents i ON i.flow = n.flow AND i.side = n.side AND i.op = 'update'
     AND i.state IN ('planned', 'sent', 'unknown')
 JOIN observations o ON o.link = i.link AND o.side = i.side
-WHERE (o.data -> 'image' -> n.name)::text = n.held
-    AND (i.data -> 'values' -> n.name)::text <> n.held
+WHERE (o.data::json -> 'image' -> n.name)::text = n.held
+    AND (i.data::json -> 'values' -> n.name)::text <> n.held
 ORDER BY n.place, i.link",
     sqlite: "
 WITH n AS MATERIALIZED (

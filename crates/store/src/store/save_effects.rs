@@ -54,7 +54,7 @@ const PLAN: Statement = Statement {
     what: "store intents",
     postgres: plan!(
         "SELECT id, link, flow, side, connection, op, path, state, record, attempts, due_at,
-    sent_at, deadline, planned_at, landed_at, failure::json, form, data::json
+    sent_at, deadline, planned_at, landed_at, failure::json, form, data
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
         $8::text[], $9::text[], $10::integer[], $11::bigint[], $12::bigint[], $13::bigint[],
         $14::bigint[], $15::bigint[], $16::text[], $17::smallint[], $18::text[])

@@ -69,7 +69,7 @@ const AGREED: Statement = Statement {
     what: "store agreed state",
     postgres: "
 INSERT INTO agreed (link, form, data)
-SELECT link, $3, data::json FROM unnest($1::uuid[], $2::text[]) AS n(link, data)
+SELECT link, $3, data FROM unnest($1::uuid[], $2::text[]) AS n(link, data)
 ON CONFLICT (link) DO UPDATE SET form = excluded.form, data = excluded.data",
     sqlite: "
 INSERT INTO agreed (link, form, data)
@@ -87,7 +87,7 @@ const SEEN: Statement = Statement {
     what: "store observations",
     postgres: "
 INSERT INTO observations (link, side, form, data)
-SELECT link, side, $4, data::json FROM unnest($1::uuid[], $2::text[], $3::text[])
+SELECT link, side, $4, data FROM unnest($1::uuid[], $2::text[], $3::text[])
     AS n(link, side, data)
 ON CONFLICT (link, side) DO UPDATE SET form = excluded.form, data = excluded.data",
     sqlite: "
@@ -110,7 +110,7 @@ const DECISIONS: Statement = Statement {
     what: "store decisions",
     postgres: "
 INSERT INTO decisions (link, rev, at, decided_row, rule, cause, policy, form, outcomes)
-SELECT link, rev, $7, decided_row, rule, cause, policy, $8, outcomes::json
+SELECT link, rev, $7, decided_row, rule, cause, policy, $8, outcomes
 FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $9::text[])
     WITH ORDINALITY AS n(link, rev, decided_row, rule, cause, policy, outcomes, number)
 ORDER BY number",

@@ -1,14 +1,13 @@
 //! A deciding transaction. It knows which links it has locked, and touches no other's rows.
 
-use super::{advance, claim, facts, letters, lock, neighbours, route, save};
+use super::{advance, facts, letters, lock, neighbours, route, save};
 use crate::batch::Known;
 use crate::session::Transaction;
 use crate::statement::{Query, Statement};
 use crate::stored::{checked, to_json};
 use async_trait::async_trait;
 use duet_core::facts::{Claim, Facts, Holder, Parent, Rival};
-use duet_core::id::{Column, FlowName, IntentId, LinkId, RecordId};
-use duet_core::intent::Intent;
+use duet_core::id::{Column, ConnectionName, FlowName, IntentId, LinkId, RecordId};
 use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_core::value::Value;
@@ -30,6 +29,13 @@ INSERT INTO attempts (intent, link, number, sent_at, done_at, outcome, failure)
 SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5,
     value ->> 6
 FROM json_each($1) ORDER BY key",
+};
+
+const RESTING: Statement = Statement {
+    what: "find resting connections",
+    postgres: "SELECT name FROM connections WHERE name = ANY($1) AND paused_until > $2",
+    sqlite: "
+SELECT name FROM connections WHERE name IN (SELECT value FROM json_each($1)) AND paused_until > $2",
 };
 
 /// A deciding transaction. Dropped, it rolls back.
@@ -147,14 +153,15 @@ impl Unit for SqlUnit {
         self.transaction.session().run(query).await
     }
 
-    async fn send(
+    async fn resting(
         &mut self,
-        intents: &[IntentId],
-        sent_at: Stamp,
-        deadline: Stamp,
-    ) -> Result<Vec<Intent>, StoreError> {
-        let locked: Vec<LinkId> = self.known.keys().copied().collect();
-        claim::send(&mut self.transaction.session(), intents, &locked, sent_at, deadline).await
+        connections: &[ConnectionName],
+        now: Stamp,
+    ) -> Result<Vec<ConnectionName>, StoreError> {
+        let names = connections.iter().map(ConnectionName::as_str);
+        let query = Query::new(&RESTING).list(names).bind(now.0);
+        let rows = self.transaction.session().all(query).await?;
+        rows.iter().map(|row| row.get::<String>("name").map(ConnectionName::new)).collect()
     }
 
     async fn settle(

@@ -63,6 +63,7 @@ impl Default for Promises {
                 batch: 200,
                 read: 200,
                 parallel: 2,
+                patience: Duration::ZERO,
                 timeout: Duration::from_secs(2),
                 poll: Duration::from_millis(50),
             },

@@ -1,12 +1,14 @@
 //! What the way out promises: no intent is taken twice.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use duet_core::id::{ConnectionName, FlowName, IntentId, LinkId};
 use duet_core::intent::{Intent, IntentState, Op};
 use duet_core::retry::FailureClass;
 use duet_core::side::Side;
 use duet_core::stamp::Stamp;
+use duet_core::verdict::Effect;
 use duet_ports::store::{Most, Store};
 
 use super::sample::{
@@ -43,7 +45,7 @@ async fn planned(store: &dyn Store, count: usize) -> Vec<Intent> {
 }
 
 async fn claim(store: &dyn Store, limit: usize) -> Vec<Intent> {
-    let most = Most { writes: limit, reads: limit };
+    let most = Most::of(limit);
     let claimed = store.claim(&shop(), &[flow()], most, NOW, DEADLINE).await.expect("it answers");
     claimed.map(|claimed| claimed.intents).unwrap_or_default()
 }
@@ -94,7 +96,7 @@ pub async fn one_kind_at_a_time(rig: &dyn StoreRig) {
     }
     let mut taken = BTreeSet::new();
     for _ in kinds {
-        let most = Most { writes: 10, reads: 10 };
+        let most = Most::of(10);
         let claimed = store.claim(&shop(), &[flow()], most, NOW, DEADLINE).await;
         let claimed = claimed.expect("it answers").expect("one kind is left");
         assert_eq!(claimed.intents.len(), 1);
@@ -112,7 +114,7 @@ pub async fn reads_have_a_limit_of_their_own(rig: &dyn StoreRig) {
         let both = [intent(*link, Side::Right, Op::Read), intent(*link, Side::Right, Op::Update)];
         effects(&*store, *link, both.iter().map(plan).collect()).await;
     }
-    let most = Most { writes: 1, reads: 2 };
+    let most = Most { reads: 2, ..Most::of(1) };
     let mut taken = Vec::new();
     while let Some(claimed) =
         store.claim(&shop(), &[flow()], most, NOW, DEADLINE).await.expect("it answers")
@@ -132,7 +134,7 @@ pub async fn other_flows_are_left_alone(rig: &dyn StoreRig) {
     unit.touch(&[intents[0].link], NOW).await.expect("it is locked");
     unit.commit().await.expect("it is stored");
     let others = [FlowName::from("orders")];
-    let most = Most { writes: 9, reads: 9 };
+    let most = Most::of(9);
     let none = store.claim(&shop(), &others, most, NOW, DEADLINE).await.expect("it answers");
     assert!(none.is_none());
     assert!(store.due_links(&others, 9, NOW).await.expect("it answers").is_empty());
@@ -226,19 +228,58 @@ pub async fn what_is_given_back_is_planned(rig: &dyn StoreRig) {
     assert_eq!(facts(&*store, intents[1].link).await.intents.right.write, None);
 }
 
-/// A transaction sends what it holds, if it is planned and due.
-pub async fn a_transaction_sends_what_it_holds(rig: &dyn StoreRig) {
+/// A transaction that wants to send learns which connections rest, whoever paused them.
+pub async fn a_transaction_knows_what_rests(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let (both, other) = ([shop(), "other".into()], ConnectionName::from("other"));
+    store.pause_connection(&shop(), Some(NOW.plus(5)), Some("BUSY")).await.expect("it is stored");
+    store.pause_connection(&other, None, None).await.expect("it is stored");
+    let mut unit = store.begin().await.expect("the store is up");
+    assert_eq!(unit.resting(&both, NOW).await.expect("it answers"), [shop()]);
+    assert!(unit.resting(&both, NOW.plus(5)).await.expect("it answers").is_empty());
+    assert!(unit.resting(&both[1..], NOW).await.expect("it answers").is_empty());
+}
+
+/// What a transaction plans may be stored as sent at once: nobody takes it a second time.
+pub async fn what_is_planned_as_sent_is_sent(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let intents = planned(&*store, 2).await;
+    let sent = Intent {
+        state: IntentState::Sent,
+        sent_at: Some(NOW),
+        deadline: Some(DEADLINE),
+        due_at: Some(DEADLINE),
+        attempts: 1,
+        ..intents[0].clone()
+    };
+    effects(&*store, sent.link, vec![Effect::Plan(Box::new(sent.clone()))]).await;
+    assert_eq!(ids(&claim(&*store, 10).await), ids(&intents[1..]));
+    let stored = facts(&*store, sent.link).await.intents.right.write.expect("it is open");
+    assert_eq!(stored, sent);
+    let (_, overdue) = store.due_intents(&[flow()], 10, DEADLINE).await.expect("it answers");
+    assert!(overdue.contains(&(sent.link, sent.id)));
+}
+
+/// Writes wait until a call is full or their patience is over; whoever reads waits for nobody.
+pub async fn writes_may_wait_for_company(rig: &dyn StoreRig) {
     let store = rig.store().await;
     let intents = planned(&*store, 3).await;
-    let mut unit = store.begin().await.expect("the store is up");
-    hold(unit.as_mut(), &[intents[0].link, intents[1].link]).await;
-    let asked = ids(&intents);
-    let sent = unit.send(&asked, NOW, DEADLINE).await.expect("it answers");
-    assert_eq!(ids(&sent), asked[..2]);
-    assert!(sent.iter().all(|intent| intent.state == IntentState::Sent && intent.attempts == 1));
-    assert!(unit.send(&asked, NOW, DEADLINE).await.expect("it answers").is_empty());
-    unit.commit().await.expect("it is stored");
-    assert_eq!(ids(&claim(&*store, 10).await), asked[2..]);
+    let due = intents[0].due_at.expect("it has a time");
+    let patience = Duration::from_micros(500);
+    let claim = async |count: usize, at: Stamp| {
+        let most = Most { patience, ..Most::of(count) };
+        let claimed = store.claim(&shop(), &[flow()], most, at, DEADLINE).await;
+        claimed.expect("it answers").map(|claimed| ids(&claimed.intents)).unwrap_or_default()
+    };
+    let soon = due.plus(10);
+    assert!(claim(4, soon).await.is_empty(), "a fourth may come");
+    assert_eq!(claim(2, soon).await, ids(&intents[..2]), "two fill a call");
+    assert!(claim(2, soon).await.is_empty());
+    assert_eq!(claim(2, due.plus(502)).await, ids(&intents[2..]), "nobody came in time");
+    let mut read = intent(intents[0].link, Side::Right, Op::Read);
+    read.due_at = Some(due);
+    effects(&*store, intents[0].link, vec![plan(&read)]).await;
+    assert_eq!(claim(2, soon).await, [read.id]);
 }
 
 /// Calls without an answer are told once their deadline is over.

@@ -191,6 +191,7 @@ impl World {
         facts.as_of = self.sides.now();
         self.load(&mut facts, events);
         let verdict = decide(facts.clone(), events, &self.spec);
+        self.check_needs(&facts, events, &verdict);
         self.store(&facts, &verdict);
         self.last = Some(verdict.clone());
         let join = verdict
@@ -222,6 +223,31 @@ impl World {
             .filter_map(|id| Some((id, self.closed.get(&id)?.clone())))
             .filter(|(_, intent)| intent.link == facts.link.id)
             .collect();
+    }
+
+    /// What needn't be loaded makes no difference: with every claim and every holder there is, the
+    /// verdict is the same.
+    fn check_needs(&self, facts: &Facts, events: &[Event], verdict: &Verdict) {
+        let mut all = facts.clone();
+        let known = |link: &LinkId| self.links.contains_key(link);
+        let claims = self.claims.iter().filter(|(_, _, _, link)| known(link));
+        all.claims =
+            claims.map(|(rule, key, side, link)| self.claim(*rule, key, *side, *link)).collect();
+        let records = |side: Side| {
+            self.links
+                .values()
+                .filter_map(move |facts| Some((side, facts.link.record.get(side).as_ref()?)))
+        };
+        all.holders = Side::BOTH
+            .into_iter()
+            .flat_map(records)
+            .filter_map(|(side, record)| self.holder(side, record))
+            .collect();
+        assert_eq!(
+            decide(all, events, &self.spec),
+            *verdict,
+            "it depends on what wasn't asked for"
+        );
     }
 
     fn claim(&self, rule: usize, key: &str, side: Side, link: LinkId) -> Claim {
