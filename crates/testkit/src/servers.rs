@@ -6,6 +6,7 @@
 //! | [`postgres()`] | a fresh database on the shared server | nearly everything |
 //! | [`private_postgres`] | an own server process | outages, kills, restarts |
 //! | [`noting_postgres`] | a fresh database on an own server | what really reached it, by its statements |
+//! | [`private_postgres_with`], [`private_rabbitmq_with`] | the same, set up for a purpose | measurements |
 //! | [`rabbitmq()`] | a fresh virtual host on the shared broker | nearly everything |
 //! | [`private_rabbitmq`] | an own broker node | restarts of the broker |
 //! | [`proxy()`] | a TCP proxy before a server | connections that drop, hang, or break in the middle |
@@ -27,8 +28,9 @@ mod statements;
 
 pub use error::ServerError;
 pub use leftover::clear_leftovers;
-pub use postgres::{Database, PrivatePostgres, noting_postgres, postgres, private_postgres};
+pub use postgres::{Database, PrivatePostgres, noting_postgres, postgres, private_postgres,
+    private_postgres_with};
 pub use proxy::{Fault, Proxy, proxy};
-pub use rabbitmq::{PrivateRabbit, private_rabbitmq};
+pub use rabbitmq::{PrivateRabbit, private_rabbitmq, private_rabbitmq_with};
 pub use rabbitmq_share::{Broker, rabbitmq};
 pub use statements::Statement;

@@ -5,7 +5,7 @@ use super::exceptions::UNNAMED_DEPENDENCIES;
 use super::tree::{Source, files, read, sources};
 
 /// Package folder: the crates it may name, and those only its tests may name.
-const DIRECTION: [(&str, &[&str], &[&str]); 13] = [
+const DIRECTION: [(&str, &[&str], &[&str]); 15] = [
     ("crates/core", &[], &[]),
     ("crates/ports", &["core"], &["testkit"]),
     ("crates/pipeline", &["core", "ports"], &["testkit", "hub", "store"]),
@@ -35,6 +35,10 @@ const DIRECTION: [(&str, &[&str], &[&str]); 13] = [
     ),
     // The proof is independent: it names no crate of duet; its tests start servers.
     ("tests", &[], &["testkit", "emulator"]),
+    // Drives the stages as `cli` does, and names no product's connector.
+    ("tests/bench", &["core", "ports", "pipeline", "hub", "store", "testkit"], &[]),
+    // What duet is compared with knows nothing of it.
+    ("tests/bench/limit", &[], &[]),
 ];
 
 fn manifests() -> Vec<(String, toml::Table)> {

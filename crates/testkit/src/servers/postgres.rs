@@ -98,7 +98,7 @@ pub async fn postgres() -> Result<Database, ServerError> {
 /// # Errors
 /// When PostgreSQL isn't installed or doesn't start.
 pub async fn noting_postgres() -> Result<Database, ServerError> {
-    let server = private(true).await?;
+    let server = private(UNSAFE, true).await?;
     create(server.url().to_owned(), Some(server)).await
 }
 
@@ -134,6 +134,7 @@ pub struct PrivatePostgres {
     url: String,
     port: u16,
     process: Option<Process>,
+    settings: Vec<String>,
     /// Every statement is noted.
     notes: bool,
     folder: TempDir,
@@ -144,10 +145,22 @@ pub struct PrivatePostgres {
 /// # Errors
 /// When PostgreSQL isn't installed or doesn't start.
 pub async fn private_postgres() -> Result<PrivatePostgres, ServerError> {
-    private(false).await
+    private(UNSAFE, false).await
 }
 
-async fn private(notes: bool) -> Result<PrivatePostgres, ServerError> {
+/// Starts a PostgreSQL server of one's own with these settings (`name=value`) and otherwise as it
+/// comes: unlike the others it syncs its files. For measurements.
+///
+/// # Errors
+/// When PostgreSQL isn't installed or doesn't start so.
+pub async fn private_postgres_with(settings: &[&str]) -> Result<PrivatePostgres, ServerError> {
+    private(settings, false).await
+}
+
+/// What spares a test time and no product may spare.
+const UNSAFE: &[&str] = &["fsync=off"];
+
+async fn private(settings: &[&str], notes: bool) -> Result<PrivatePostgres, ServerError> {
     let folder = TempDir::with_prefix("duet-postgres-")
         .map_err(|source| ServerError::Folder { path: std::env::temp_dir(), source })?;
     own(folder.path())?;
@@ -157,7 +170,8 @@ async fn private(notes: bool) -> Result<PrivatePostgres, ServerError> {
     run(initdb)?;
     let port = port::free()?;
     let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-    let mut server = PrivatePostgres { url, port, process: None, notes, folder };
+    let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
+    let mut server = PrivatePostgres { url, port, process: None, settings, notes, folder };
     server.start().await?;
     Ok(server)
 }
@@ -220,8 +234,9 @@ impl PrivatePostgres {
         command.arg("-D").arg(self.data());
         command.args(["-p", &self.port.to_string(), "-h", "127.0.0.1"]);
         let notes: &[&str] = if self.notes { &statements::SETTINGS } else { &[] };
-        let usual = ["unix_socket_directories=", "fsync=off", "max_connections=200"];
-        for setting in usual.iter().chain(notes) {
+        let usual = ["unix_socket_directories=", "max_connections=200"];
+        let own = self.settings.iter().map(String::as_str);
+        for setting in usual.into_iter().chain(own).chain(notes.iter().copied()) {
             command.args(["-c", setting]);
         }
         command

@@ -1,5 +1,5 @@
 //! A RabbitMQ node of one's own: own name, ports, folders, cookie and port mapper, so that it meets
-//! no other node. No plugins. Not for a test that only needs queues: see `rabbitmq()`.
+//! no other node. No plugins but those asked for. Not for a test that only needs queues: see `rabbitmq()`.
 
 use std::path::Path;
 use std::process::Command;
@@ -74,9 +74,18 @@ impl Node {
 /// # Errors
 /// When RabbitMQ isn't installed or doesn't start.
 pub async fn private_rabbitmq() -> Result<PrivateRabbit, ServerError> {
+    private_rabbitmq_with(&[]).await
+}
+
+/// Starts a RabbitMQ node of one's own with these plugins, which come with the package.
+///
+/// # Errors
+/// When RabbitMQ isn't installed or doesn't start so.
+pub async fn private_rabbitmq_with(plugins: &[&str]) -> Result<PrivateRabbit, ServerError> {
+    let plugins = format!("[{}].", plugins.join(","));
     let folder = TempDir::with_prefix("duet-rabbitmq-")
         .map_err(|source| ServerError::Folder { path: std::env::temp_dir(), source })?;
-    for (name, content) in [("environment", ""), ("plugins", "[]."), ("rabbitmq.conf", "")] {
+    for (name, content) in [("environment", ""), ("plugins", &plugins), ("rabbitmq.conf", "")] {
         let path = folder.path().join(name);
         std::fs::write(&path, content).map_err(|source| ServerError::Folder { path, source })?;
     }

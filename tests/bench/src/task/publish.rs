@@ -1,0 +1,43 @@
+//! Publish: the process that a running reconciler is fed by. It makes the messages, says `ready`,
+//! waits for a line, publishes, says `done`.
+
+use crate::error::BenchError;
+use crate::sample::Changes;
+use crate::stage;
+use duet_ports::envelope::ChangeV1;
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead, Write};
+
+/// What to publish.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Publish {
+    /// The broker.
+    pub(crate) amqp: String,
+    /// Changes.
+    pub(crate) count: usize,
+    /// Of how many keys.
+    pub(crate) keys: u64,
+    /// Where the dice start.
+    pub(crate) seed: u64,
+    /// Partitions.
+    pub(crate) partitions: u32,
+}
+
+pub(super) async fn run(task: &Publish) -> Result<(), BenchError> {
+    let changes = Changes::new(task.seed, task.keys).take(task.count);
+    let changes: Vec<ChangeV1> = changes.map(|(_, change)| change).collect();
+    let messages = stage::messages(&changes, task.partitions)?;
+    drop(changes);
+    let hub = stage::hub(&task.amqp)?;
+    say("ready")?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(BenchError::io("wait for the word"))?;
+    stage::publish(hub.as_ref(), &messages).await?;
+    say("done")
+}
+
+fn say(word: &str) -> Result<(), BenchError> {
+    let mut out = std::io::stdout();
+    let said = writeln!(out, "{word}").and_then(|()| out.flush());
+    said.map_err(BenchError::io("tell the bench"))
+}
