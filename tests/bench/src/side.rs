@@ -211,6 +211,7 @@ impl Connector for BenchSide {
         Limits {
             batch: BATCH,
             read: BATCH,
+            patience: std::time::Duration::ZERO,
             parallel: self.parallel,
             timeout: Duration::from_secs(30),
             poll: Duration::from_secs(60),

@@ -14,7 +14,6 @@ use duet_pipeline::detect::{CHANGES_PER_MESSAGE, source_name};
 use duet_pipeline::pause::Pauses;
 use duet_pipeline::run::topology;
 use duet_ports::clock::System;
-use duet_ports::connector::Connector;
 use duet_ports::envelope::{Body, ChangeV1, ENVELOPE_VERSION, Envelope, Numbered};
 use duet_ports::hub::{Hub, Outgoing, Published, Queue};
 use duet_ports::partition::partition;
@@ -23,7 +22,6 @@ use duet_store::{Postgres, PostgresOptions, SqlStore};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::Notify;
 
 /// The token of the only lease of the source.
 const TOKEN: i64 = 1;
@@ -79,8 +77,8 @@ pub(crate) async fn stage(wiring: &Wiring) -> Result<Stage, BenchError> {
     let Wiring { http, delay_ms, parallel, .. } = wiring;
     let left = Arc::new(BenchSide::http(crm, http, *delay_ms, *parallel, Arc::clone(&ledger))?);
     let connections = [
-        (crm.into(), connection(left.clone())),
-        (shop.into(), connection(Arc::new(BenchSide::memory(shop)))),
+        (crm.into(), Connection::new(left.clone())),
+        (shop.into(), Connection::new(Arc::new(BenchSide::memory(shop)))),
     ];
     let context = Context {
         store: store(&wiring.database).await?,
@@ -96,10 +94,6 @@ pub(crate) async fn stage(wiring: &Wiring) -> Result<Stage, BenchError> {
     };
     context.hub.declare(&topology(&context)).await?;
     Ok(Stage { context: Arc::new(context), left, ledger })
-}
-
-fn connection(connector: Arc<dyn Connector>) -> Connection {
-    Connection { connector, bell: Notify::new() }
 }
 
 /// The source of all changes, as detectors name it.

@@ -38,10 +38,9 @@ WITH oldest AS MATERIALIZED (
 ), chosen AS (
     SELECT * FROM oldest UNION ALL SELECT * FROM enough
 )
-SELECT i.id, i.link FROM chosen o
-    JOIN intents i ON i.flow = o.flow AND i.side = o.side AND i.op = o.op AND i.path = o.path
-    JOIN links l ON l.id = i.link
+SELECT i.id, i.link FROM intents i JOIN links l ON l.id = i.link
 WHERE i.connection = $1 AND i.state = 'planned' AND i.due_at <= $2
+    AND (i.flow, i.side, i.op, i.path) = (SELECT flow, side, op, path FROM chosen)
 ORDER BY i.due_at, i.id
 LIMIT (SELECT CASE WHEN op IN ('read', 'find') THEN $5::bigint ELSE $4::bigint END FROM chosen)
 FOR UPDATE OF l SKIP LOCKED",
@@ -65,9 +64,9 @@ WITH oldest AS MATERIALIZED (
 ), chosen AS (
     SELECT * FROM oldest UNION ALL SELECT * FROM enough
 )
-SELECT i.id, i.link FROM chosen o CROSS JOIN intents i
+SELECT i.id, i.link FROM intents i
 WHERE i.connection = $1 AND i.state = 'planned' AND i.due_at <= $2
-    AND i.flow = o.flow AND i.side = o.side AND i.op = o.op AND i.path = o.path
+    AND (i.flow, i.side, i.op, i.path) = (SELECT flow, side, op, path FROM chosen)
 ORDER BY i.due_at, i.id
 LIMIT coalesce((SELECT CASE WHEN op IN ('read', 'find') THEN $5 ELSE $4 END FROM chosen), 0)",
 };

@@ -65,6 +65,8 @@ const GIVEN: [&str; 14] = [
     "first",
     "these",
     "oldest",
+    "enough",
+    "chosen",
     "planned",
     "wanted",
     "CONSTANT",
