@@ -66,7 +66,7 @@ fn colour_is_for_terminals_that_want_it() {
     let folder = TempDir::new().unwrap();
     // A message of duet's own, one of the command line's, and help.
     for line in ["status", "status --nonsense", "--help"] {
-        let on = |variables| shown(folder.path(), line, variables, "").0;
+        let on = |variables: Variables<'_>| shown(folder.path(), line, variables, "").0;
         assert!(on(&[]).contains(ESCAPE), "{line}: colour on a terminal");
         for unwelcome in [("NO_COLOR", "1"), ("TERM", "dumb")] {
             let told = on(&[unwelcome]);
@@ -75,7 +75,7 @@ fn colour_is_for_terminals_that_want_it() {
         assert!(on(&[("NO_COLOR", "")]).contains(ESCAPE), "{line}: empty means unset");
         let never = format!("--color never {line}");
         assert!(!shown(folder.path(), &never, &[], "").0.contains(ESCAPE), "{never}");
-        let through = |words: &str, variables| {
+        let through = |words: &str, variables: Variables<'_>| {
             let words: Vec<&str> = words.split(' ').collect();
             let done = piped(folder.path(), &words, variables);
             String::from_utf8(done.stdout).unwrap() + &String::from_utf8(done.stderr).unwrap()
@@ -155,7 +155,7 @@ fn everything_fits_80_columns() {
     for line in lines {
         let plain = [&variables[..], &[("NO_COLOR", "1")]].concat();
         let (told, _) = shown(folder.path(), &line, &plain, "");
-        assert!(told.lines().count() > 1, "{line}: {told}");
+        assert!(!told.trim().is_empty(), "{line}");
         let long = told.lines().filter(|text| text.chars().count() > 80);
         wide.extend(long.map(|text| format!("{line}: {text}")));
     }

@@ -20,7 +20,7 @@ fn kind(rules: &Value) -> String {
         return words.join(", ");
     }
     if let Some(kinds) = rules["oneOf"].as_array() {
-        return kinds.iter().map(kind).collect::<Vec<_>>().join(", or ");
+        return kinds.iter().map(form).collect::<Vec<_>>().join(", or ");
     }
     if let Some(kinds) = rules["type"].as_array() {
         return kinds.iter().map(text).collect::<Vec<_>>().join(" or ");
@@ -32,6 +32,21 @@ fn kind(rules: &Value) -> String {
         }
         "" => "any".to_owned(),
         other => other.to_owned(),
+    }
+}
+
+/// One of several forms: an object with its members, and what it is for.
+fn form(rules: &Value) -> String {
+    let shape = match rules["properties"].as_object() {
+        Some(members) => {
+            let told = members.iter().map(|(name, member)| format!("`{name}`: {}", kind(member)));
+            format!("{{ {} }}", told.collect::<Vec<_>>().join(", "))
+        }
+        None => kind(rules),
+    };
+    match text(&rules["description"]).trim_end_matches('.') {
+        "" => shape,
+        about => format!("{shape} ({about})"),
     }
 }
 

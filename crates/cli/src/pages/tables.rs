@@ -63,14 +63,14 @@ fn section(table: &Table, on_sqlite: &BTreeMap<String, String>) -> String {
         let lite = on_sqlite.get(&format!("{}.{name}", table.name)).map_or("–", String::as_str);
         text.push_str(&row(&[&format!("`{name}`"), kind, lite, about]));
     }
-    text.push_str(&format!("\nKey: `{}`.", table.key));
+    text.push_str(&format!("\n- Key: `{}`\n", table.key));
     for index in &table.indexes {
         let (_, on) = index.split_once(" ON ").expect("an index is on a table");
         let unique = if index.starts_with("CREATE UNIQUE") { "Unique" } else { "Index" };
         let (_, columns) = on.split_once('(').expect("an index has columns");
-        text.push_str(&format!("\n{unique}: `({columns}`."));
+        text.push_str(&format!("- {unique}: `({columns}`\n"));
     }
-    text + "\n\n"
+    text + "\n"
 }
 
 #[test]
