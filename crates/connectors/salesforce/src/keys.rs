@@ -14,8 +14,11 @@ pub const SALESFORCE: &Table = &Table {
 };
 
 const AUTH: Holds = Holds::Any(&[Holds::Table(AUTH_OF_APP), Holds::Table(AUTH_OF_USER)]);
-const LOGIN: Key =
-    Key::needed("login", Holds::Text, "My Domain's address, or `https://login.salesforce.com`.");
+const LOGIN: Key = Key::needed(
+    "login",
+    Holds::Text,
+    "An `https://` address; `http://` on a loopback address only (the emulator).",
+);
 const CLIENT_ID: Key = Key::needed("client_id", Holds::Text, "The app's consumer key.");
 const CLIENT_SECRET: Key = Key::needed("client_secret", Holds::Text, "The app's consumer secret.");
 
@@ -23,7 +26,11 @@ const CLIENT_SECRET: Key = Key::needed("client_secret", Holds::Text, "The app's 
 pub(crate) const AUTH_OF_APP: &Table = &Table {
     title: "auth (client credentials)",
     keys: &[
-        Key::needed("flow", Holds::Words(&["client_credentials"]), "The app acts by itself."),
+        Key::needed(
+            "flow",
+            Holds::Words(&["client_credentials"]),
+            "The app acts as its user; `login` is My Domain's address.",
+        ),
         LOGIN,
         CLIENT_ID,
         CLIENT_SECRET,
@@ -39,7 +46,7 @@ pub(crate) const AUTH_OF_USER: &Table = &Table {
         CLIENT_ID,
         CLIENT_SECRET,
         Key::needed("user", Holds::Text, "The user's name."),
-        Key::needed("password", Holds::Text, "Password and security token in one."),
+        Key::needed("password", Holds::Text, "The password, followed by the security token."),
     ],
 };
 
@@ -60,8 +67,18 @@ pub(crate) const LIMITS: &Table = &Table {
     title: "limits (salesforce)",
     keys: &[
         Key::new("parallel", Holds::Whole(1, 25), "5", "Most calls at once."),
-        Key::new("poll", Holds::Duration, "15s", "Pause between two looks that found nothing."),
-        Key::new("timeout", Holds::Duration, "30s", "How long a call may take."),
+        Key::new(
+            "poll",
+            Holds::Duration,
+            "15s",
+            "Pause between two looks that found nothing; `100ms` at least.",
+        ),
+        Key::new(
+            "timeout",
+            Holds::Duration,
+            "30s",
+            "Total time of a call, its requests included; `1s` at least.",
+        ),
         Key::later("daily_share"),
         Key::later("pause_below"),
     ],
