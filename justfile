@@ -28,6 +28,10 @@ tidy:
 doc:
     cargo doc --profile ci --workspace --no-deps
 
+# schema/duet.schema.json and the marked places of docs/reference, anew from the code
+pages:
+    UPDATE_SCHEMA=1 cargo nextest run --cargo-profile ci -p duet-cli --bin duet pages catalogue
+
 # the binary, optimised
 build:
     cargo build --release -p duet-cli

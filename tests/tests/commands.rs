@@ -24,6 +24,8 @@ mod secrets;
 mod shown;
 #[path = "commands/stopped.rs"]
 mod stopped;
+#[path = "commands/terminal.rs"]
+mod terminal;
 #[path = "commands/unfit.rs"]
 mod unfit;
 #[path = "commands/unready.rs"]

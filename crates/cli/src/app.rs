@@ -4,6 +4,7 @@
 use crate::args::{Cli, Color, Format};
 use crate::env;
 use crate::exit::{Exit, Failure};
+use crate::progress;
 use crate::report;
 use crate::sides::Sides;
 use crate::state;
@@ -17,16 +18,12 @@ use duet_pipeline::context::Context;
 use duet_ports::clock::System;
 use duet_ports::store::Store;
 use duet_store::{Postgres, PostgresOptions};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar};
+use indicatif::ProgressBar;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Between two plain lines of progress.
-const PLAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// One command's application.
 pub(crate) struct App {
@@ -122,42 +119,14 @@ impl App {
 
     /// Whether a terminal may be redrawn.
     pub(crate) fn redraws(&self) -> bool {
-        !env::accessible()
+        !env::accessible() && !env::dumb()
     }
 
     /// A progress bar on stderr. Where nothing can or shall be redrawn (no terminal, accessible
     /// mode) it is a plain line now and then; with `--quiet` nothing.
     pub(crate) fn progress(&self, what: impl Into<Cow<'static, str>>) -> ProgressBar {
-        let drawn = !self.quiet && self.redraws() && std::io::stderr().is_terminal();
-        let target =
-            if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template("{spinner} {msg} {pos} {elapsed}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        bar.set_message(what);
-        if drawn {
-            bar.enable_steady_tick(Duration::from_millis(200));
-        } else if !self.quiet {
-            tokio::spawn(plainly(bar.downgrade()));
-        }
-        bar
+        progress::begin(what, self.quiet, self.redraws())
     }
-}
-
-/// Tells how far it is, every half minute, until nobody works on it any more.
-async fn plainly(bar: WeakProgressBar) {
-    loop {
-        tokio::time::sleep(PLAIN_EVERY).await;
-        match bar.upgrade() {
-            Some(bar) if !bar.is_finished() => report::note(&plain_line(&bar)),
-            Some(_) | None => return,
-        }
-    }
-}
-
-fn plain_line(bar: &ProgressBar) -> String {
-    let of = bar.length().map(|length| format!(" of {length}")).unwrap_or_default();
-    format!("{} {}{of}, {} s", bar.message(), bar.position(), bar.elapsed().as_secs())
 }
 
 /// Whether colour is welcome on stderr.
@@ -167,22 +136,5 @@ pub(crate) fn color(choice: Color) -> bool {
         Color::Never => false,
         Color::Auto if env::no_color() => false,
         Color::Auto => env::force_color() || std::io::stderr().is_terminal(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    //! Shows what is told where nothing is redrawn.
-
-    use super::*;
-
-    #[test]
-    fn progress_is_a_plain_line_without_a_terminal() {
-        let bar = ProgressBar::hidden();
-        bar.set_message("customers: reading left");
-        bar.set_position(120);
-        assert_eq!(plain_line(&bar), "customers: reading left 120, 0 s");
-        bar.set_length(830);
-        assert_eq!(plain_line(&bar), "customers: reading left 120 of 830, 0 s");
     }
 }

@@ -1,6 +1,8 @@
 //! The command line as clap reads it. Usage errors exit with 64; help texts have examples.
 
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap::value_parser;
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -16,7 +18,7 @@ pub(crate) struct Cli {
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text,
         help_heading = EVERYWHERE)]
     pub(crate) output: Format,
-    /// Never ask anything; nothing does so far
+    /// Never ask anything: take what is said, and defaults for the rest
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) no_input: bool,
     /// Print less: errors only
@@ -38,6 +40,32 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+impl Cli {
+    /// Reads a command line. What clap says of it keeps to `--color` too, which it hasn't read by then.
+    pub(crate) fn read(words: Vec<OsString>) -> Result<Cli, clap::Error> {
+        let matches = Cli::command().color(said(&words)).try_get_matches_from(words)?;
+        Cli::from_arg_matches(&matches)
+    }
+}
+
+/// What a command line that isn't read yet says of colour.
+fn said(words: &[OsString]) -> ColorChoice {
+    let mut words = words.iter().filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        let value = match word {
+            "--color" => words.next(),
+            "--" => None,
+            other => other.strip_prefix("--color="),
+        };
+        match value {
+            Some("always") => return ColorChoice::Always,
+            Some("never") => return ColorChoice::Never,
+            Some(_) | None => {}
+        }
+    }
+    ColorChoice::Auto
+}
+
 /// The longest list: a database counts no further than an `i64`, and nobody reads as many.
 const LIMIT_MAX: u64 = 1_000_000;
 
@@ -50,14 +78,14 @@ Examples:
   duet check                        is everything in order?
   duet migrate                      prepare the state database
   duet capture install              let the shop's tables tell their changes
-  duet adopt                        pair what exists on both sides (writes nothing)
-  duet adopt --yes                  link the pairs; from then on both sides are kept in agreement
+  duet adopt                        pair what exists on both sides; writes nothing
+  duet adopt --yes                  link the pairs: from then on they are kept so
   duet run                          keep both sides in agreement
   duet explain customers/ALFKI      why is this record as it is?
 
-Exit codes: 0 done, 1 failed, 2 differences, 3 conflicts need a person, 4 configuration invalid,
-5 connection or permission, 7 partly done, 64 usage, 75 try later, 130 interrupted,
-143 terminated.";
+Exit codes: 0 done, 1 failed, 2 differences, 3 conflicts need a person,
+4 configuration invalid, 5 connection or permission, 7 partly done, 64 usage,
+75 try later, 130 interrupted, 143 terminated.";
 
 /// How to print results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -157,18 +185,35 @@ duet completions fish > ~/.config/fish/completions/duet.fish")]
 
 /// `duet init`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  duet init\n  duet -C my-shop init --template shop-orders\n\n\
-Asks nothing and overwrites nothing: if one of its files is there already, it writes none.")]
+#[command(after_help = "Examples:\n  duet init\n  duet -C my-shop init --external sqlite\n  \
+duet init --no-input --external postgres --servers\n\n\
+On a terminal it asks for what isn't said, unless --no-input. It overwrites\n\
+nothing: if one of its files is there already, it writes none.")]
 pub(crate) struct InitArgs {
     /// What to begin with
     #[arg(long, value_enum, default_value_t = Template::ShopOrders)]
     pub(crate) template: Template,
+    /// What the other system is (default: postgres)
+    #[arg(long, value_enum, value_name = "SYSTEM")]
+    pub(crate) external: Option<External>,
+    /// State in PostgreSQL and a RabbitMQ broker, for any number of processes; else in a file
+    #[arg(long)]
+    pub(crate) servers: bool,
+}
+
+/// What Salesforce is kept in agreement with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum External {
+    /// A PostgreSQL database
+    Postgres,
+    /// A SQLite file
+    Sqlite,
 }
 
 /// What a configuration can begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Template {
-    /// A shop in PostgreSQL and Salesforce: customers, products with stock, orders
+    /// A shop in a SQL database and Salesforce: customers, products with stock, orders
     ShopOrders,
 }
 
@@ -183,7 +228,8 @@ impl Template {
 
 /// `duet check`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  duet check\n  duet check --offline -o json")]
+#[command(after_help = "Examples:\n  duet check\n  duet check --offline -o json\n  \
+duet check --schema > .duet/duet.schema.json     what editors know, anew")]
 pub(crate) struct CheckArgs {
     /// Read the configuration only; no network
     #[arg(long)]
@@ -191,6 +237,9 @@ pub(crate) struct CheckArgs {
     /// Exit with 2 when there are warnings
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Print the JSON Schema of duet.toml and of files of flows, for editors; check nothing
+    #[arg(long, conflicts_with_all = ["offline", "strict"])]
+    pub(crate) schema: bool,
 }
 
 /// `duet capture …`.
@@ -202,7 +251,7 @@ pub(crate) enum CaptureCommand {
     /// Take away what install made; needs --yes
     #[command(after_help = "Examples:\n  duet capture remove --yes\n  \
 duet capture remove --flow customers --yes\n  \
-duet capture remove --unconfigured --yes     what renamed or removed flows left behind")]
+duet capture remove --unconfigured --yes     what flows of before left behind")]
     Remove {
         /// Only that of this flow (default: all)
         #[arg(long, value_name = "FLOW")]
@@ -292,9 +341,9 @@ duet conflicts list --flow customers --field phone -o json")]
     /// Decide one: take a side or a value, link, create, or leave it
     #[command(
         override_usage = "duet conflicts resolve [OPTIONS] <ID> <CHOICE>
-  CHOICE: --take SIDE | --value VALUE | --null | --link RECORD | --create | --leave",
+  CHOICE: --take SIDE|--value VALUE|--null|--link RECORD|--create|--leave",
         after_help = "Examples:\n  duet conflicts resolve 3f2a --take right\n  \
-duet conflicts resolve 3f2a --value '+47 22 00 00 00' --note 'asked the customer'\n  \
+duet conflicts resolve 3f2a --value '+47 22 00' --note 'asked the customer'\n  \
 duet conflicts resolve 3f2a --link 001000000000001AAA"
     )]
     Resolve(ResolveArgs),
@@ -433,7 +482,8 @@ duet errors discard L12 --reason 'a test of the importer' --yes")]
 /// `duet emulator`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  duet emulator --listen 127.0.0.1:8080 --data org.jsonl\n\n\
-User u@example.test, password pw, token tok, client id `client`, secret `secret`.")]
+User u@example.test, password pw, token tok, client id `client`,\n\
+secret `secret`.")]
 pub(crate) struct EmulatorArgs {
     /// Where to listen; loopback only
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT",
@@ -462,7 +512,16 @@ mod tests {
     //! Shows what counts as an address, and that clap finds nothing wrong with the definitions.
 
     use super::*;
-    use clap::CommandFactory;
+
+    #[test]
+    fn what_is_said_of_colour_is_known_before_the_rest() {
+        let said = |line: &str| said(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(said("duet --color never --help"), ColorChoice::Never);
+        assert_eq!(said("duet status --color=always --nonsense"), ColorChoice::Always);
+        for line in ["duet status", "duet --color auto check", "duet --color"] {
+            assert_eq!(said(line), ColorChoice::Auto, "{line}");
+        }
+    }
 
     #[test]
     fn an_address_has_a_port() {

@@ -1,6 +1,8 @@
 //! Every environment variable that duet reads, in one file. Configuration refers to further ones
 //! as `${NAME}`; those are read through here too.
 
+use std::time::Duration;
+
 /// Reads a variable; one that isn't valid Unicode counts as absent.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub(crate) fn read(name: &str) -> Option<String> {
@@ -19,8 +21,12 @@ pub(crate) fn log() -> Option<String> {
 
 /// Whether colour is unwelcome.
 pub(crate) fn no_color() -> bool {
-    read("NO_COLOR").is_some_and(|value| !value.is_empty())
-        || read("TERM").is_some_and(|term| term == "dumb")
+    read("NO_COLOR").is_some_and(|value| !value.is_empty()) || dumb()
+}
+
+/// Whether the terminal knows nothing but lines of text.
+pub(crate) fn dumb() -> bool {
+    read("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Whether colour is wanted though nobody looks at a terminal (`CLICOLOR_FORCE`).
@@ -33,6 +39,11 @@ pub(crate) fn accessible() -> bool {
     ["DUET_ACCESSIBLE", "ACCESSIBLE"]
         .into_iter()
         .any(|name| read(name).is_some_and(|value| !value.is_empty() && value != "0"))
+}
+
+/// Between two plain lines of progress; for tests that can't wait half a minute.
+pub(crate) fn progress() -> Option<Duration> {
+    read("DUET_PROGRESS_MS")?.parse().ok().map(Duration::from_millis)
 }
 
 /// Milliseconds between looks of the sweep; for tests that can't wait a second.

@@ -2,10 +2,15 @@
 
 mod app;
 mod args;
+mod ask;
+mod catalogue;
 mod commands;
 mod env;
 mod exit;
 mod output;
+#[cfg(test)]
+mod pages;
+mod progress;
 mod report;
 mod sides;
 mod signal;
@@ -16,7 +21,6 @@ mod wire;
 
 use app::App;
 use args::{Cli, Command, LogFormat};
-use clap::Parser;
 use clap::error::ErrorKind;
 use commands::Ended;
 use exit::{Exit, Failure};
@@ -24,7 +28,7 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -89,6 +93,7 @@ async fn run(cli: &Cli) -> Ended {
     // These need no project, or tell themselves what is wrong with it.
     match &cli.command {
         Command::Emulator(args) => return commands::emulator::run(args).await,
+        Command::Check(args) if args.schema => return commands::texts::schema(),
         Command::Check(args) => return commands::check::run(cli, args).await,
         Command::Init(args) => return commands::init::run(cli, args),
         Command::Version { json } => return commands::texts::version(cli.output, *json),

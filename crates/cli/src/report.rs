@@ -13,7 +13,7 @@ pub(crate) fn mistakes(mistakes: &[Mistake], format: Format, color: bool) {
     match format {
         Format::Text => {
             for mistake in mistakes {
-                eprint(&paint(&mistake.to_string(), color));
+                eprint(&paint(&fitted(&mistake.to_string()), color));
             }
         }
         Format::Json | Format::Jsonl => {
@@ -61,7 +61,7 @@ pub(crate) fn note(text: &str) {
 /// the last one on stderr: a result may stand on stdout already.
 pub(crate) fn failure(failure: &Failure, format: Format, color: bool) {
     match format {
-        Format::Text => eprint(&paint(&told(failure), color)),
+        Format::Text => eprint(&paint(&fitted(&told(failure)), color)),
         Format::Json | Format::Jsonl => eprint(&failed(failure).to_string()),
     }
 }
@@ -103,6 +103,21 @@ fn told(failure: &Failure) -> String {
         text.push_str(hint);
     }
     text
+}
+
+/// Sentences and hints as a terminal holds them; a line of a file that is shown stays one, as what is
+/// below it points into it.
+fn fitted(text: &str) -> String {
+    const INDENT: usize = 4;
+    let is_prose = |line: &&str| {
+        let line = line.trim_start();
+        ["error", "warning", "because: ", "= help: "].iter().any(|begin| line.starts_with(begin))
+    };
+    let line = |line: &str| match Some(line).filter(is_prose) {
+        Some(prose) => output::fitted(prose, INDENT),
+        None => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn eprint(text: &str) {

@@ -1,5 +1,5 @@
 //! Every code of a mistake, with its cause and cure: the table of
-//! `docs/reference/configuration.md` is made from this one.
+//! `docs/reference/codes.md` is made from this one.
 
 use duet_core::bind::BindKind;
 use std::fmt;

@@ -11,7 +11,7 @@ use std::fmt;
 use std::ops::Range;
 
 /// Kinds that there are, and their word for a collection.
-const KINDS: [(&str, &str); 3] =
+pub(crate) const KINDS: [(&str, &str); 3] =
     [("salesforce", "object"), ("postgres", "table"), ("sqlite", "table")];
 /// Kinds of later work.
 const KINDS_LATER: [&str; 4] = ["rest", "mysql", "mariadb", "csv"];
@@ -62,7 +62,7 @@ impl ConnectionSection {
         let kind = find("kind").and_then(|entry| kind(reading, entry));
         let label = find("label")
             .and_then(|entry| reading.text(&entry.node, "label").map(|(_, text)| text.to_owned()));
-        let own = |entry: &&Entry| !keys::CONNECTION.iter().any(|key| key.name == entry.key);
+        let own = |entry: &&Entry| keys::CONNECTION.key(&entry.key).is_none();
         let settings: serde_json::Map<String, serde_json::Value> = entries
             .iter()
             .filter(own)

@@ -14,6 +14,7 @@ use duet_core::spec::{
     AfterWait, Direction, FieldSpec, Mapping, MergeKind, MissingParent, Strategy,
 };
 use duet_core::value::ValueType;
+use duet_ports::keys::Holds;
 use std::ops::Range;
 
 /// Where the parts of a field stand.
@@ -26,6 +27,12 @@ pub struct FieldSpans {
     /// Its columns, per side.
     pub columns: Both<Range<usize>>,
 }
+
+/// What `missing` says.
+pub(crate) const MISSING: Holds = Holds::Form(
+    "`wait`, `wait 10m, then flag`, `wait 10m, then null`",
+    r"^\s*wait\s*(\d+\s*(ms|s|m|h|d)\s*,\s*then (flag|null)\s*)?$",
+);
 
 /// Columns per side, and where they stand.
 type PlacedColumns = (Both<Vec<Column>>, Both<Range<usize>>);

@@ -53,14 +53,15 @@ pub struct FlowDraft {
     pub words: Both<&'static str>,
 }
 
-const NORMALIZE: &[(&str, Normalize)] = &[
+pub(crate) const NORMALIZE: &[(&str, Normalize)] = &[
     ("trim", Normalize::Trim),
     ("lower", Normalize::Lower),
     ("upper", Normalize::Upper),
     ("alnum", Normalize::Alnum),
 ];
 
-const BY: &[(&str, MatchBy)] = &[("external_id", MatchBy::ExternalId), ("equal", MatchBy::Equal)];
+pub(crate) const BY: &[(&str, MatchBy)] =
+    &[("external_id", MatchBy::ExternalId), ("equal", MatchBy::Equal)];
 
 /// Reads `[flow.NAME]`.
 pub(crate) fn read(

@@ -71,9 +71,9 @@ fn of_folder(dir: &Path, mistake: Mistake) -> Mistake {
     let mut mistake = Mistake { file: shown(&file), ..mistake };
     if !file.exists() && mistake.code == Code::Unreadable {
         mistake.sentence = "there is no project here: the file isn't there".to_owned();
-        mistake.help = "name the folder that holds duet.toml with `-C DIR`, or write one: \
-            docs/reference/configuration.md"
-            .to_owned();
+        mistake.help =
+            "name the folder that holds duet.toml with `-C DIR`, or write one with `duet init`"
+                .to_owned();
     }
     mistake
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// Its code, as in `docs/reference/configuration.md`.
+    /// Its code, as in `docs/reference/codes.md`.
     pub code: Code,
     /// The file, relative to the project's folder.
     pub file: String,

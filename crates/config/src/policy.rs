@@ -15,34 +15,35 @@ use duet_core::spec::{
 /// The words of a side.
 pub(crate) const SIDE: &[(&str, Side)] = &[("left", Side::Left), ("right", Side::Right)];
 
-const DIRECTION: &[(&str, Direction)] =
+pub(crate) const DIRECTION: &[(&str, Direction)] =
     &[("both", Direction::Both), ("to_left", Direction::ToLeft), ("to_right", Direction::ToRight)];
-const ONE_WAY_EDIT: &[(&str, OneWayEdit)] =
+pub(crate) const ONE_WAY_EDIT: &[(&str, OneWayEdit)] =
     &[("overwrite", OneWayEdit::Overwrite), ("keep", OneWayEdit::Keep), ("flag", OneWayEdit::Flag)];
-const SAME_CHANGE: &[(&str, SameChange)] =
+pub(crate) const SAME_CHANGE: &[(&str, SameChange)] =
     &[("accept", SameChange::Accept), ("review", SameChange::Review)];
-const ON_NONE: &[(&str, OnNone)] =
+pub(crate) const ON_NONE: &[(&str, OnNone)] =
     &[("flag", OnNone::Flag), ("create", OnNone::Create), ("skip", OnNone::Skip)];
-const DELETES: &[(&str, DeletePolicy)] = &[
+pub(crate) const DELETES: &[(&str, DeletePolicy)] = &[
     ("flag", DeletePolicy::Flag),
     ("soft", DeletePolicy::Soft),
     ("propagate", DeletePolicy::Propagate),
     ("unlink", DeletePolicy::Unlink),
     ("ignore", DeletePolicy::Ignore),
 ];
-const DELETE_CONFLICT: &[(&str, DeleteConflict)] = &[
+pub(crate) const DELETE_CONFLICT: &[(&str, DeleteConflict)] = &[
     ("manual_review", DeleteConflict::ManualReview),
     ("update_wins", DeleteConflict::UpdateWins),
     ("delete_wins", DeleteConflict::DeleteWins),
     ("last_write_wins", DeleteConflict::LastWriteWins),
 ];
-const LEAVE_FILTER: &[(&str, LeaveFilter)] = &[
+pub(crate) const LEAVE_FILTER: &[(&str, LeaveFilter)] = &[
     ("freeze", LeaveFilter::Freeze),
     ("unlink", LeaveFilter::Unlink),
     ("delete", LeaveFilter::Delete),
 ];
-const BLANK_KEY: &[(&str, BlankKey)] = &[("hold", BlankKey::Hold), ("create", BlankKey::Create)];
-const AMBIGUOUS: &[(&str, Ambiguous)] = &[("flag", Ambiguous::Flag)];
+pub(crate) const BLANK_KEY: &[(&str, BlankKey)] =
+    &[("hold", BlankKey::Hold), ("create", BlankKey::Create)];
+pub(crate) const AMBIGUOUS: &[(&str, Ambiguous)] = &[("flag", Ambiguous::Flag)];
 
 /// What fields have unless they say otherwise.
 #[derive(Clone, Debug)]

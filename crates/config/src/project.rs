@@ -144,7 +144,7 @@ impl Root {
         let (entries, mistakes) = tree::parse(source, environment);
         let mut reading = Reading { source, mistakes };
         let name = source.name.clone();
-        let section = Section::open(&mut reading, name, 0..0, &entries, FLOW_FILE);
+        let section = Section::open(&mut reading, name, 0..0, &entries, keys::FLOW_FILE);
         self.flows.extend(flows(&mut reading, index, &section, &self.defaults));
         self.declared.flows.extend(named(&section, "flow"));
         self.mistakes.extend(reading.mistakes);
@@ -186,15 +186,6 @@ fn named(section: &Section<'_>, key: &str) -> BTreeSet<String> {
     }
 }
 
-/// What a file of flows may hold.
-const FLOW_FILE: &[keys::Key] = &[keys::Key {
-    name: "flow",
-    kind: "tables",
-    default: "",
-    meaning: "Flows, by name.",
-    later: false,
-}];
-
 fn version(reading: &mut Reading<'_>, section: &Section<'_>) {
     let Some(node) = section.need(reading, "version") else { return };
     match node.value {
@@ -215,7 +206,7 @@ fn version(reading: &mut Reading<'_>, section: &Section<'_>) {
 fn defaults(reading: &mut Reading<'_>, section: &Section<'_>) -> FlowPolicy {
     let base = FlowPolicy::default();
     let Some(node) = section.get("defaults") else { return base };
-    match Section::open_node(reading, "[defaults]", node, &keys::defaults()) {
+    match Section::open_node(reading, "[defaults]", node, keys::DEFAULTS) {
         Some(inner) => base.with(reading, &inner),
         None => base,
     }

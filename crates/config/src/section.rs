@@ -1,11 +1,11 @@
 //! One table of the configuration while it is read: unknown keys are told at once, values by type.
 
 use crate::code::Code;
-use crate::keys::Key;
 use crate::mistake::Mistake;
 use crate::source::Source;
 use crate::tree::{Entry, Node, Tree};
 use duet_core::bind::closest;
+use duet_ports::keys::Table;
 use std::ops::Range;
 
 /// The file at hand and what is wrong with it so far.
@@ -148,7 +148,7 @@ impl<'n> Section<'n> {
         name: impl Into<String>,
         span: Range<usize>,
         entries: &'n [Entry],
-        keys: &[Key],
+        keys: &Table,
     ) -> Section<'n> {
         let section = Section { name: name.into(), span, entries };
         for entry in entries {
@@ -162,15 +162,15 @@ impl<'n> Section<'n> {
         reading: &mut Reading<'_>,
         name: impl Into<String>,
         node: &'n Node,
-        keys: &[Key],
+        keys: &Table,
     ) -> Option<Section<'n>> {
         let name = name.into();
         let entries = reading.entries(node, &name)?;
         Some(Section::open(reading, name, node.span.clone(), entries, keys))
     }
 
-    fn check_key(&self, reading: &mut Reading<'_>, entry: &Entry, keys: &[Key]) {
-        let known = keys.iter().find(|key| key.name == entry.key);
+    fn check_key(&self, reading: &mut Reading<'_>, entry: &Entry, keys: &Table) {
+        let known = keys.key(&entry.key);
         let written = clipped(&entry.key);
         match known {
             Some(key) if key.later => {
@@ -180,7 +180,7 @@ impl<'n> Section<'n> {
             Some(_) => {}
             None => {
                 let sentence = format!("{} has no key `{written}`", self.name);
-                let now = || keys.iter().filter(|key| !key.later).map(|key| key.name);
+                let now = || keys.usable().map(|key| key.name);
                 let help = match closest(&entry.key, now()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("one of {}", list(now())),

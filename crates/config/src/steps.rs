@@ -9,8 +9,9 @@ use duet_core::bind::closest;
 use duet_core::side::{Both, Side};
 use duet_core::spec::Transform;
 use duet_core::value::{Value, ValueType};
+use duet_ports::keys::Holds;
 
-const TYPES: &[(&str, ValueType)] = &[
+pub(crate) const TYPES: &[(&str, ValueType)] = &[
     ("text", ValueType::Text),
     ("integer", ValueType::Integer),
     ("decimal", ValueType::Decimal),
@@ -19,6 +20,16 @@ const TYPES: &[(&str, ValueType)] = &[
     ("instant", ValueType::Instant),
     ("set", ValueType::Set),
 ];
+
+/// Decimals with so many digits, so many of them behind the point.
+pub(crate) const TYPE_OF_DECIMALS: Holds =
+    Holds::Form("`decimal(P,S)`", r"^decimal\(\s*\d+\s*,\s*\d+\s*\)$");
+
+/// One step, by its name.
+pub(crate) const TRANSFORM: Holds = Holds::Form(
+    "`trim`, `lower`, `upper`, `round(N)`, `scale(N)`, `date`, `date(+01:00)`",
+    r"^\s*(trim|lower|upper|date)\s*$|^\s*(round|scale|date)\s*\(.+\)$",
+);
 
 const TRANSFORMS: [&str; 6] = ["trim", "lower", "upper", "round", "scale", "date"];
 /// Known by name, for later.

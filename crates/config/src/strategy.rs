@@ -10,21 +10,21 @@ use duet_core::value::Value;
 use std::cmp::Ordering;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Word {
+pub(crate) enum Word {
     LastWriteWins,
     SourceOfTruth,
     Merge,
     ManualReview,
 }
 
-const STRATEGY: &[(&str, Word)] = &[
+pub(crate) const STRATEGY: &[(&str, Word)] = &[
     ("manual_review", Word::ManualReview),
     ("last_write_wins", Word::LastWriteWins),
     ("source_of_truth", Word::SourceOfTruth),
     ("merge", Word::Merge),
 ];
 
-const TIE: &[(&str, Tie)] = &[
+pub(crate) const TIE: &[(&str, Tie)] = &[
     ("manual_review", Tie::ManualReview),
     ("user_over_automation", Tie::UserOverAutomation),
     ("left", Tie::Left),
@@ -32,7 +32,7 @@ const TIE: &[(&str, Tie)] = &[
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Counter,
     Set,
     Max,
@@ -42,7 +42,7 @@ enum Kind {
     FirstNonEmpty,
 }
 
-const KIND: &[(&str, Kind)] = &[
+pub(crate) const KIND: &[(&str, Kind)] = &[
     ("counter", Kind::Counter),
     ("set", Kind::Set),
     ("max", Kind::Max),
@@ -53,13 +53,13 @@ const KIND: &[(&str, Kind)] = &[
 ];
 
 #[derive(Clone, Copy)]
-enum Otherwise {
+pub(crate) enum Otherwise {
     ManualReview,
     LastWriteWins,
     Side(Side),
 }
 
-const OTHERWISE: &[(&str, Otherwise)] = &[
+pub(crate) const OTHERWISE: &[(&str, Otherwise)] = &[
     ("manual_review", Otherwise::ManualReview),
     ("last_write_wins", Otherwise::LastWriteWins),
     ("left", Otherwise::Side(Side::Left)),

@@ -8,5 +8,6 @@ pub mod connector;
 pub mod envelope;
 pub mod hub;
 pub mod inspect;
+pub mod keys;
 pub mod partition;
 pub mod store;

@@ -1,10 +1,8 @@
 //! `schema/envelope.v1.json` and the code say the same: every example is read, written again
 //! without a difference, and meets the schema; what the code never writes doesn't.
 
-mod schema;
-
 use duet_ports::envelope::{Body, ChangeV1, Envelope};
-use schema::Schema;
+use duet_testkit::json_schema::Schema;
 use serde_json::{Value, json};
 
 fn load() -> Schema {

@@ -6,6 +6,7 @@
 
 pub mod connector_contract;
 pub mod hub_contract;
+pub mod json_schema;
 pub mod memory_side;
 pub mod servers;
 pub mod store_contract;

@@ -13,7 +13,7 @@ const SERVERS: &str =
     "[state]\nurl = \"${DUET_DATABASE_URL}\"\n\n[hub]\nurl = \"${DUET_AMQP_URL}\"\n";
 
 /// The installation without its servers.
-async fn alone() -> Rig {
+pub(crate) async fn alone() -> Rig {
     let rig = Rig::new().await;
     let file = rig.project.folder().join("duet.toml");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -34,7 +34,8 @@ async fn one_process_keeps_its_state_in_a_file() {
     rig.done(&["adopt", "--yes", "--flow", "customers"]);
     assert!(state.exists());
     let ignored = rig.project.folder().join(".duet/.gitignore");
-    assert_eq!(std::fs::read_to_string(ignored).unwrap(), "*\n");
+    let kept_out = "*\n!/.gitignore\n!/duet.schema.json\n";
+    assert_eq!(std::fs::read_to_string(ignored).unwrap(), kept_out, "a state is never committed");
     rig.done(&["sync", "--once"]);
     assert_eq!(rig.salesforce.org().unwrap().of(CUSTOMERS.object).count(), 91);
     assert!(rig.done(&["status"]).out.contains("customers"));

@@ -24,12 +24,13 @@ const MARKS: [&str; 7] = ["sh test", "sh parsed", "text", "toml", "json", "pytho
 /// Whether a line can be right.
 type Look = fn(&str) -> bool;
 /// Programs of blocks that are only parsed, each with how its line is looked at.
-const PARSED: [(&str, Look); 5] = [
+const PARSED: [(&str, Look); 6] = [
     ("cargo", |line| ["build", "nextest", "fmt", "clippy"].iter().any(|verb| has(line, verb))),
     ("tests/run", |_| root().join("tests/run").is_file()),
     ("docker", |line| has(line, "compose") && root().join("docker-compose.yml").is_file()),
     ("just", |line| line.split_whitespace().nth(1).is_some_and(is_recipe)),
     ("export", |line| line.contains('=')),
+    ("createdb", |line| line.split_whitespace().count() == 2),
 ];
 
 fn has(line: &str, word: &str) -> bool {
@@ -130,7 +131,9 @@ impl Commands {
 
     /// What is wrong with a call, in the notation of pages: `[--flag VALUE]`, `a|b`, `…`.
     fn wrong(&mut self, call: &str) -> Option<String> {
-        let call = call.split(" #").next().unwrap_or_default();
+        // What a comment, another program or a file comes to is not duet's.
+        let own = |call: &'_ str, end: &str| call.split(end).next().unwrap_or_default().to_owned();
+        let call = [" #", " | ", " > "].iter().fold(call.to_owned(), |call, end| own(&call, end));
         let plain = call.replace(['[', ']', '<', '>', '(', ')', '…', ',', ';', '"'], " ");
         let mut words = plain.split_whitespace().skip(1).peekable();
         let mut command = String::new();
@@ -211,6 +214,8 @@ fn what_a_page_must_not_show_is_found() {
         "duet capture install|remove|status",
         "duet emulator --listen A [--data FILE]",
         "duet explain FLOW/KEY --field F -o json",
+        "duet man | man -l -",
+        "duet check --schema > a-file --not-duet-s",
     ] {
         assert_eq!(commands.wrong(call), None, "{call}");
     }

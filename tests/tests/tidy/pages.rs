@@ -1,4 +1,4 @@
-//! Pages: links lead somewhere, decisions are numbered without gaps.
+//! Pages: links lead somewhere, to a heading that is there; decisions are numbered without gaps.
 
 use std::path::Path;
 
@@ -44,6 +44,57 @@ fn every_relative_link_leads_somewhere() {
         }
     }
     assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
+}
+
+/// What a link to a heading says after `#`: small letters, blanks as hyphens, no marks.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter_map(|letter| match letter {
+        ' ' => Some('-'),
+        letter if letter.is_alphanumeric() || letter == '-' || letter == '_' => Some(letter),
+        _ => None,
+    });
+    kept.flat_map(char::to_lowercase).collect()
+}
+
+fn anchors(page: &str) -> Vec<String> {
+    let mut fenced = false;
+    let mut found = Vec::new();
+    for line in page.lines() {
+        fenced ^= line.starts_with("```");
+        let heading = line.trim_start_matches('#');
+        if !fenced && heading.len() < line.len() && heading.starts_with(' ') {
+            found.push(anchor(heading));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_link_to_a_heading_leads_to_one() {
+    let mut broken = Vec::new();
+    for page in files().iter().filter(|path| path.ends_with(".md")) {
+        let (text, here) = (read(page).unwrap(), Path::new(page));
+        for target in links(&text).iter().filter(|target| !target.contains("://")) {
+            let Some((file, heading)) = target.split_once('#') else { continue };
+            let other = here.parent().unwrap().join(file);
+            let whole = match file {
+                "" => Some(text.clone()),
+                file if file.ends_with(".md") => read(&other.to_string_lossy()),
+                _ => continue,
+            };
+            let known = whole.is_some_and(|whole| anchors(&whole).iter().any(|one| one == heading));
+            if !known {
+                broken.push(format!("{page}: {target}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "headings that aren't there:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn anchors_are_those_of_headings() {
+    let page = "# A `duet` page: one\n```text\n# no\n```\n## [flow.NAME]\n#no\n";
+    assert_eq!(anchors(page), ["a-duet-page-one", "flowname"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::args::AdoptArgs;
 use crate::exit::{Exit, Failure};
 use crate::output;
+use crate::progress;
 use crate::report;
 use crate::signal;
 use duet_core::id::FlowName;
@@ -93,20 +94,13 @@ async fn adopt(
     let bar = app.progress(format!("{flow}: reading"));
     let watch = |progress| match progress {
         Progress::Scanned(side, count, estimate) => {
-            if let Some(estimate) = estimate {
-                bar.set_length(estimate.max(count));
-            }
-            bar.set_position(count);
-            bar.set_message(format!("{flow}: reading {side}"));
+            progress::show(&bar, format!("{flow}: reading {side}"), count, estimate);
         }
         Progress::Surveyed(count) => {
-            bar.set_message(format!("{flow}: matching"));
-            bar.set_position(count);
+            progress::show(&bar, format!("{flow}: matching"), count, None);
         }
         Progress::Linked(count, total) => {
-            bar.set_message(format!("{flow}: linking"));
-            bar.set_length(total);
-            bar.set_position(count);
+            progress::show(&bar, format!("{flow}: linking"), count, Some(total));
         }
     };
     adoption.scan(context, &watch).await?;

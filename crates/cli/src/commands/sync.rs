@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::args::SyncArgs;
 use crate::exit::{Exit, Failure};
 use crate::output;
+use crate::progress;
 use crate::signal;
 use duet_core::id::FlowName;
 use duet_core::keyed::Rekeyed;
@@ -43,19 +44,19 @@ struct Writes {
 /// Runs it.
 pub(crate) async fn run(app: &App, args: &SyncArgs) -> Ended {
     let context = app.context().await?;
-    let progress = app.progress("syncing");
+    let bar = app.progress("syncing");
     let asked = Arc::new(OnceLock::new());
     let waiting = tokio::spawn(ask(Arc::clone(&asked)));
     let flows = sync::once(&context, &|standing| {
-        progress.set_message(format!(
-            "sources {}/{}, under way {}",
-            standing.sources.0, standing.sources.1, standing.under_way,
-        ));
+        let what = format!("syncing, {} under way, sources read", standing.under_way);
+        let (read, all) = standing.sources;
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        progress::show(&bar, what, number(read), Some(number(all)));
         if asked.get().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
     .await?;
     waiting.abort();
-    progress.finish_and_clear();
+    bar.finish_and_clear();
     let rekeyed = context.rekeyed.values().cloned().collect();
     let account = account(&context.tally, flows, rekeyed);
     output::result(app.format, "sync", &account, || text(&account))?;

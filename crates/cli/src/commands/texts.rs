@@ -3,6 +3,7 @@
 
 use super::Ended;
 use crate::args::{Cli, Format};
+use crate::catalogue;
 use crate::exit::{Exit, Failure};
 use crate::output;
 use clap::CommandFactory;
@@ -19,6 +20,11 @@ pub(crate) fn version(format: Format, json: bool) -> Ended {
         format!("duet {version}")
     })?;
     Ok(Exit::Done)
+}
+
+/// Prints the JSON Schema for editors.
+pub(crate) fn schema() -> Ended {
+    printed(catalogue::schema().as_bytes())
 }
 
 /// Prints the completions of a shell.

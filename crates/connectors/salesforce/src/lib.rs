@@ -10,6 +10,7 @@ mod detect;
 mod failure;
 mod field_value;
 mod find;
+pub mod keys;
 mod object;
 mod query;
 mod read;

@@ -9,10 +9,11 @@ use serde_json::Value;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::keys::{API, AUTH_OF_APP, AUTH_OF_USER, LIMITS, SALESFORCE};
 use section::Section;
 
-/// Most records that a collections call may carry; the platform's own limit.
-const BATCH_MAX: u64 = 200;
+/// Records in a collections call: as many as the platform takes.
+const BATCH: usize = 200;
 /// The version this connector was written against.
 const VERSION_DEFAULT: &str = "65.0";
 /// Collections retrieve, `created` in upserts and the like need this one.
@@ -79,7 +80,7 @@ impl Settings {
     /// Every mistake in it.
     pub fn parse(section: &Value) -> Result<Settings, Vec<Mistake>> {
         let mut mistakes = Vec::new();
-        let mut root = Section::open("", Some(section), &mut mistakes);
+        let mut root = Section::open("", SALESFORCE, Some(section), &mut mistakes);
         root.ignore(&["kind", "label"]);
         let (auth, api, limits) = (root.take("auth"), root.take("api"), root.take("limits"));
         root.close(&mut mistakes);
@@ -96,7 +97,7 @@ impl Settings {
 }
 
 fn parse_auth(value: Option<&Value>, mistakes: &mut Vec<Mistake>) -> Option<Auth> {
-    let mut auth = Section::required("auth", value, mistakes)?;
+    let mut auth = Section::required("auth", AUTH_OF_USER, value, mistakes)?;
     let flow = auth.text("flow", mistakes)?;
     let login = auth.text("login", mistakes);
     let client_id = auth.text("client_id", mistakes);
@@ -121,7 +122,8 @@ fn parse_auth(value: Option<&Value>, mistakes: &mut Vec<Mistake>) -> Option<Auth
     } else {
         Some(Grant::ClientCredentials)
     };
-    auth.close(mistakes);
+    let keys = if flow == "password" { AUTH_OF_USER } else { AUTH_OF_APP };
+    auth.with(keys).close(mistakes);
     let login = parse_login(&login?, mistakes)?;
     let client_secret = SecretString::from(client_secret?);
     Some(Auth { login, client_id: client_id?, client_secret, grant: grant? })
@@ -156,17 +158,16 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 }
 
 fn parse_api(value: Option<&Value>, mistakes: &mut Vec<Mistake>) -> (String, usize) {
-    let mut api = Section::open("api", value, mistakes);
+    let mut api = Section::open("api", API, value, mistakes);
     let version = api.optional_text("version", mistakes);
     let version = version.unwrap_or_else(|| VERSION_DEFAULT.to_owned());
     if !is_version(&version) {
         let reason = format!("must be an API version from {VERSION_MIN}.0 on, like \"65.0\"");
         api.mistake("version", &reason, mistakes);
     }
-    let batch = api.number("batch", 1..=BATCH_MAX, mistakes).unwrap_or(BATCH_MAX);
-    api.later(&["write", "bulk_above"], mistakes);
+    let batch = api.number("batch", mistakes).unwrap_or(BATCH);
     api.close(mistakes);
-    (version, usize::try_from(batch).expect("at most 200"))
+    (version, batch)
 }
 
 fn is_version(text: &str) -> bool {
@@ -175,13 +176,12 @@ fn is_version(text: &str) -> bool {
 }
 
 fn parse_limits(value: Option<&Value>, mistakes: &mut Vec<Mistake>) -> (usize, Duration, Duration) {
-    let mut limits = Section::open("limits", value, mistakes);
-    let parallel = limits.number("parallel", 1..=25, mistakes).unwrap_or(5);
+    let mut limits = Section::open("limits", LIMITS, value, mistakes);
+    let parallel = limits.number("parallel", mistakes).unwrap_or(5);
     let poll = limits.duration("poll", 100, mistakes).unwrap_or(Duration::from_secs(15));
     let timeout = limits.duration("timeout", 1_000, mistakes).unwrap_or(Duration::from_secs(30));
-    limits.later(&["daily_share", "pause_below"], mistakes);
     limits.close(mistakes);
-    (usize::try_from(parallel).expect("at most 25"), poll, timeout)
+    (parallel, poll, timeout)
 }
 
 #[cfg(test)]

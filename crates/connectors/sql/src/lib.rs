@@ -20,6 +20,7 @@ mod error;
 mod find;
 mod fold;
 mod frontier;
+mod keys;
 mod product;
 mod read;
 mod record;

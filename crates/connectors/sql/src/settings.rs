@@ -3,6 +3,7 @@
 
 mod section;
 
+use crate::keys::LIMITS;
 use crate::product::Product;
 use secrecy::SecretString;
 use section::Section;
@@ -67,7 +68,7 @@ impl Settings {
     /// Every mistake in it, in words that name the key and never its value.
     pub fn parse(product: Product, section: &Value) -> Result<Settings, Vec<Mistake>> {
         let mut mistakes = Vec::new();
-        let mut root = Section::open("", Some(section), &mut mistakes);
+        let mut root = Section::open("", product.keys(), Some(section), &mut mistakes);
         let place = match product {
             Product::Postgres => Place::Server(parse_url(&mut root, &mut mistakes)),
             Product::Sqlite => Place::File(parse_path(&mut root, &mut mistakes)),
@@ -137,7 +138,7 @@ fn parse_capture(
         Some(mode @ Value::String(_)) => Some(serde_json::json!({ "mode": mode })),
         other => other,
     };
-    let mut capture = Section::open("capture", section.as_ref(), mistakes);
+    let mut capture = Section::open("capture", product.capture_keys(), section.as_ref(), mistakes);
     match capture.text("mode", mistakes).as_deref() {
         None | Some("outbox") => {}
         Some("logical" | "poll" | "webhook") => {
@@ -165,10 +166,9 @@ fn parse_capture(
 }
 
 fn parse_limits(section: Option<&Value>, mistakes: &mut Vec<Mistake>) -> (u32, Duration) {
-    let mut limits = Section::open("limits", section, mistakes);
-    let connections = limits.number("connections", 1..=100, mistakes).unwrap_or(CONNECTIONS);
+    let mut limits = Section::open("limits", LIMITS, section, mistakes);
+    let connections = limits.number("connections", mistakes).unwrap_or(CONNECTIONS);
     let timeout = limits.duration("timeout", mistakes).unwrap_or(TIMEOUT);
-    limits.later("writes_per_second", mistakes);
     limits.close(mistakes);
     (connections, timeout)
 }

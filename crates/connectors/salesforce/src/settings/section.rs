@@ -1,20 +1,25 @@
 //! Reads one table of settings key by key and tells what is missing, wrong or unknown in it.
 
 use super::Mistake;
+use duet_ports::keys::{Holds, Table};
 use serde_json::{Map, Value};
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// What is left of a table; keys are taken out as they are read.
 pub(super) struct Section {
     path: String,
+    keys: &'static Table,
     left: Map<String, Value>,
-    known: Vec<String>,
 }
 
 impl Section {
     /// An optional table: empty when it isn't there.
-    pub(super) fn open(path: &str, value: Option<&Value>, mistakes: &mut Vec<Mistake>) -> Section {
+    pub(super) fn open(
+        path: &str,
+        keys: &'static Table,
+        value: Option<&Value>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Section {
         let left = match value {
             None => Map::new(),
             Some(Value::Object(map)) => map.clone(),
@@ -23,12 +28,13 @@ impl Section {
                 Map::new()
             }
         };
-        Section { path: path.to_owned(), left, known: Vec::new() }
+        Section { path: path.to_owned(), keys, left }
     }
 
     /// A table that must be there.
     pub(super) fn required(
         path: &str,
+        keys: &'static Table,
         value: Option<&Value>,
         mistakes: &mut Vec<Mistake>,
     ) -> Option<Section> {
@@ -36,11 +42,10 @@ impl Section {
             mistakes.push(Mistake { key: path.to_owned(), reason: "is missing".to_owned() });
             return None;
         }
-        Some(Self::open(path, value, mistakes))
+        Some(Self::open(path, keys, value, mistakes))
     }
 
     pub(super) fn take(&mut self, key: &str) -> Option<Value> {
-        self.known.push(key.to_owned());
         self.left.remove(key)
     }
 
@@ -85,16 +90,15 @@ impl Section {
         }
     }
 
-    pub(super) fn number(
-        &mut self,
-        key: &str,
-        allowed: RangeInclusive<u64>,
-        mistakes: &mut Vec<Mistake>,
-    ) -> Option<u64> {
+    /// A whole number within the bounds that its key has, if it is there.
+    pub(super) fn number(&mut self, key: &str, mistakes: &mut Vec<Mistake>) -> Option<usize> {
         let value = self.take(key)?;
-        let number = value.as_u64().filter(|number| allowed.contains(number));
+        let Some(Holds::Whole(least, most)) = self.keys.key(key).map(|key| key.holds) else {
+            unreachable!("{key} is described as a whole number");
+        };
+        let number = value.as_i64().filter(|number| (least..=most).contains(number));
+        let number = number.and_then(|number| usize::try_from(number).ok());
         if number.is_none() {
-            let (least, most) = (allowed.start(), allowed.end());
             let reason = format!("must be a whole number from {least} to {most}");
             self.mistake(key, &reason, mistakes);
         }
@@ -117,13 +121,9 @@ impl Section {
         duration
     }
 
-    /// Keys that belong to later work.
-    pub(super) fn later(&mut self, keys: &[&str], mistakes: &mut Vec<Mistake>) {
-        for key in keys {
-            if self.left.remove(*key).is_some() {
-                self.mistake(key, "is not supported yet", mistakes);
-            }
-        }
+    /// The same table with other keys: which there are may depend on what one of them says.
+    pub(super) fn with(self, keys: &'static Table) -> Section {
+        Section { keys, ..self }
     }
 
     pub(super) fn mistake(&self, key: &str, reason: &str, mistakes: &mut Vec<Mistake>) {
@@ -134,9 +134,12 @@ impl Section {
 
     /// Reports what nobody took.
     pub(super) fn close(self, mistakes: &mut Vec<Mistake>) {
-        let known = self.known.join("`, `");
+        let known: Vec<&str> = self.keys.usable().map(|key| key.name).collect();
+        let unknown = format!("is no setting here; there are `{}`", known.join("`, `"));
         for key in self.left.keys() {
-            self.mistake(key, &format!("is no setting here; there are `{known}`"), mistakes);
+            let later = self.keys.key(key).is_some_and(|key| key.later);
+            let reason = if later { "is not supported yet" } else { &unknown };
+            self.mistake(key, reason, mistakes);
         }
     }
 }
@@ -150,6 +153,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => return None,
     };
     number.checked_mul(millis).map(Duration::from_millis)

@@ -1,21 +1,22 @@
 //! Reads one table of settings key by key and tells what is missing, wrong or unknown in it.
 
 use super::Mistake;
+use duet_ports::keys::{Holds, Table};
 use serde_json::{Map, Value};
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// What is left of a table; keys are taken out as they are read.
 pub(super) struct Section {
     path: &'static str,
+    keys: &'static Table,
     left: Map<String, Value>,
-    known: Vec<&'static str>,
 }
 
 impl Section {
     /// A table: empty when it isn't there.
     pub(super) fn open(
         path: &'static str,
+        keys: &'static Table,
         value: Option<&Value>,
         mistakes: &mut Vec<Mistake>,
     ) -> Section {
@@ -27,12 +28,11 @@ impl Section {
                 Map::new()
             }
         };
-        Section { path, left, known: Vec::new() }
+        Section { path, keys, left }
     }
 
     /// What a key holds, unread.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value> {
-        self.known.push(key);
         self.left.remove(key)
     }
 
@@ -50,18 +50,15 @@ impl Section {
         text
     }
 
-    /// A whole number, if it is there.
-    pub(super) fn number(
-        &mut self,
-        key: &'static str,
-        allowed: RangeInclusive<u32>,
-        mistakes: &mut Vec<Mistake>,
-    ) -> Option<u32> {
+    /// A whole number within the bounds that its key has, if it is there.
+    pub(super) fn number(&mut self, key: &'static str, mistakes: &mut Vec<Mistake>) -> Option<u32> {
         let value = self.take(key)?;
-        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-        let number = number.filter(|number| allowed.contains(number));
+        let Some(Holds::Whole(least, most)) = self.keys.key(key).map(|key| key.holds) else {
+            unreachable!("{key} is described as a whole number");
+        };
+        let number = value.as_i64().filter(|number| (least..=most).contains(number));
+        let number = number.and_then(|number| u32::try_from(number).ok());
         if number.is_none() {
-            let (least, most) = (allowed.start(), allowed.end());
             let reason = format!("must be a whole number from {least} to {most}");
             self.mistake(key, &reason, mistakes);
         }
@@ -83,13 +80,6 @@ impl Section {
         duration
     }
 
-    /// A key that belongs to later work.
-    pub(super) fn later(&mut self, key: &str, mistakes: &mut Vec<Mistake>) {
-        if self.left.remove(key).is_some() {
-            self.mistake(key, "is not supported yet", mistakes);
-        }
-    }
-
     pub(super) fn mistake(&self, key: &str, reason: &str, mistakes: &mut Vec<Mistake>) {
         let dot = if self.path.is_empty() { "" } else { "." };
         let key = format!("{}{dot}{key}", self.path);
@@ -98,9 +88,12 @@ impl Section {
 
     /// Reports what nobody took.
     pub(super) fn close(self, mistakes: &mut Vec<Mistake>) {
-        let known = self.known.join("`, `");
+        let known: Vec<&str> = self.keys.usable().map(|key| key.name).collect();
+        let unknown = format!("is no setting here; there are `{}`", known.join("`, `"));
         for key in self.left.keys() {
-            self.mistake(key, &format!("is no setting here; there are `{known}`"), mistakes);
+            let later = self.keys.key(key).is_some_and(|key| key.later);
+            let reason = if later { "is not supported yet" } else { &unknown };
+            self.mistake(key, reason, mistakes);
         }
     }
 }
@@ -114,6 +107,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => return None,
     };
     number.checked_mul(millis).map(Duration::from_millis)
