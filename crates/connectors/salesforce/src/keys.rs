@@ -79,6 +79,12 @@ pub(crate) const LIMITS: &Table = &Table {
             "30s",
             "Total time of a call, its requests included; `1s` at least.",
         ),
+        Key::new(
+            "patience",
+            Holds::Duration,
+            "0s",
+            "How long a write may wait until its call is full: `1s` saves calls, at the price of time.",
+        ),
         Key::later("daily_share"),
         Key::later("pause_below"),
     ],

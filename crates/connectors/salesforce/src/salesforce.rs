@@ -99,7 +99,7 @@ impl Salesforce {
             batch: settings.batch,
             read: READ_MAX,
             parallel: settings.parallel,
-            patience: std::time::Duration::ZERO,
+            patience: settings.patience,
             timeout: settings.timeout,
             poll: settings.poll,
         };

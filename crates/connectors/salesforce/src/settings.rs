@@ -71,6 +71,8 @@ pub struct Settings {
     pub poll: Duration,
     /// Total time of one call of the port, all its requests included.
     pub timeout: Duration,
+    /// How long a write may wait until its call is full.
+    pub patience: Duration,
 }
 
 impl Settings {
@@ -86,10 +88,11 @@ impl Settings {
         root.close(&mut mistakes);
         let auth = parse_auth(auth.as_ref(), &mut mistakes);
         let (version, batch) = parse_api(api.as_ref(), &mut mistakes);
-        let (parallel, poll, timeout) = parse_limits(limits.as_ref(), &mut mistakes);
+        let Asked { parallel, poll, timeout, patience } =
+            parse_limits(limits.as_ref(), &mut mistakes);
         match auth {
             Some(auth) if mistakes.is_empty() => {
-                Ok(Settings { auth, version, batch, parallel, poll, timeout })
+                Ok(Settings { auth, version, batch, parallel, poll, timeout, patience })
             }
             Some(_) | None => Err(mistakes),
         }
@@ -175,13 +178,25 @@ fn is_version(text: &str) -> bool {
     number.is_some_and(|major| (VERSION_MIN..1000).contains(&major))
 }
 
-fn parse_limits(value: Option<&Value>, mistakes: &mut Vec<Mistake>) -> (usize, Duration, Duration) {
+/// How much is asked of the organization.
+struct Asked {
+    parallel: usize,
+    poll: Duration,
+    timeout: Duration,
+    patience: Duration,
+}
+
+fn parse_limits(value: Option<&Value>, mistakes: &mut Vec<Mistake>) -> Asked {
     let mut limits = Section::open("limits", LIMITS, value, mistakes);
-    let parallel = limits.number("parallel", mistakes).unwrap_or(5);
-    let poll = limits.duration("poll", 100, mistakes).unwrap_or(Duration::from_secs(15));
-    let timeout = limits.duration("timeout", 1_000, mistakes).unwrap_or(Duration::from_secs(30));
+    let seconds = Duration::from_secs;
+    let asked = Asked {
+        parallel: limits.number("parallel", mistakes).unwrap_or(5),
+        poll: limits.duration("poll", 100, mistakes).unwrap_or(seconds(15)),
+        timeout: limits.duration("timeout", 1_000, mistakes).unwrap_or(seconds(30)),
+        patience: limits.duration("patience", 0, mistakes).unwrap_or_default(),
+    };
     limits.close(mistakes);
-    (parallel, poll, timeout)
+    asked
 }
 
 #[cfg(test)]

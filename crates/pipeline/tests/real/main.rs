@@ -10,6 +10,7 @@ mod flows;
 mod gaps;
 mod hands;
 mod keyed;
+mod leaving;
 mod looping;
 mod merging;
 mod parents;

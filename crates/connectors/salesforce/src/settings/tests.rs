@@ -15,6 +15,7 @@ fn good() -> Value {
 fn defaults_stand_in_for_what_is_left_out() {
     let settings = Settings::parse(&good()).unwrap();
     assert_eq!((settings.version.as_str(), settings.batch, settings.parallel), ("65.0", 200, 5));
+    assert!(settings.patience.is_zero(), "an edit leaves at once");
     assert_eq!(settings.poll, Duration::from_secs(15));
     let Grant::Password { user, password } = settings.auth.grant else { panic!("password") };
     assert_eq!((user.as_str(), password.expose_secret()), ("u@example.test", "pwtok"));
@@ -33,7 +34,7 @@ fn every_mistake_is_reported() {
         "auth": { "flow": "client_credentials", "login": "http://example.com", "client_id": 5,
                   "user": "x" },
         "api": { "version": "45.0", "batch": 201, "write": "auto" },
-        "limits": { "parallel": 0, "poll": "15", "daily_share": "40%" },
+        "limits": { "parallel": 0, "poll": "15", "patience": 1, "daily_share": "40%" },
         "capture": "poll",
     });
     let mistakes = Settings::parse(&wrong).unwrap_err();
@@ -49,6 +50,7 @@ fn every_mistake_is_reported() {
         "api.write",
         "limits.parallel",
         "limits.poll",
+        "limits.patience",
         "limits.daily_share",
     ];
     assert_eq!(keys, expected);
