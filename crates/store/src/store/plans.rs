@@ -55,7 +55,7 @@ const FREQUENT: [(&Statement, &str); 33] = [
 
 /// What may be read from end to end: what a statement was given, what it made of that, and the index
 /// of open dead letters, of which the first is enough.
-const GIVEN: [&str; 14] = [
+const GIVEN: [&str; 16] = [
     "dead_letters",
     "json_each",
     "n",
