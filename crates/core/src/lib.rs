@@ -27,6 +27,7 @@ pub mod observation;
 pub mod reconcile;
 pub mod retry;
 pub mod side;
+pub mod sorted;
 pub mod spec;
 pub mod stamp;
 pub mod transform;

@@ -123,7 +123,7 @@ fn texts(value: Value, change: impl Fn(&str) -> String) -> Result<Value, Reason>
         return Ok(Value::Set(items.iter().map(|item| change(item)).collect()));
     }
     if let Value::Text(text) = value {
-        return Ok(Value::Text(change(&text)));
+        return Ok(Value::text(change(&text)));
     }
     Err("it isn't text")
 }
@@ -171,7 +171,7 @@ fn join(value: Value, separator: &str) -> Result<Value, Reason> {
     if items.iter().any(lost) || !back {
         return Err("an item is empty or holds the separator");
     }
-    Ok(if items.is_empty() { Value::Null } else { Value::Text(text) })
+    Ok(if items.is_empty() { Value::Null } else { Value::text(text) })
 }
 
 fn day_of(value: Value, offset: i32) -> Result<Value, Reason> {

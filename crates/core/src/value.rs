@@ -9,13 +9,17 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// A text that never changes: a short one needs no memory of its own, a long one is shared by its
+/// copies.
+pub use smol_str::SmolStr as Text;
+
 /// One value in canonical form: equal values compare equal with `==`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
     /// Known to be empty. "Not seen" is the absence of an entry, never this.
     Null,
     /// Text.
-    Text(String),
+    Text(Text),
     /// A whole number.
     Integer(i64),
     /// A decimal number of any length, normalised ([`Value::decimal`]): `1.20` is `1.2`.
@@ -81,7 +85,7 @@ impl Value {
     }
 
     /// Text from anything that is text.
-    pub fn text(text: impl Into<String>) -> Value {
+    pub fn text(text: impl Into<Text>) -> Value {
         Value::Text(text.into())
     }
 
