@@ -2,6 +2,7 @@
 //! it before they leave them, `mapping` brings what is to be written into it.
 
 use crate::cast;
+use crate::decimal::Decimal;
 use crate::spec::{Canon, ColumnSpec};
 use crate::stamp::Stamp;
 use crate::value::{Text, Value};
@@ -61,7 +62,7 @@ fn is_settled(canon: &Canon, value: &Value) -> bool {
 pub fn settle(canon: &Canon, value: Value) -> Value {
     match value {
         Value::Text(text) => settle_text(canon, text),
-        Value::Decimal(number) => settle_decimal(canon, number),
+        Value::Decimal(number) => settle_decimal(canon, &number),
         Value::Instant(at) => Value::Instant(settle_instant(canon, at)),
         Value::Set(items) if canon.empty_is_null && items.is_empty() => Value::Null,
         Value::Tuple(parts) => {
@@ -146,8 +147,8 @@ fn unify_line_ends(text: &str) -> String {
     out
 }
 
-fn settle_decimal(canon: &Canon, number: BigDecimal) -> Value {
-    let mut number = number;
+fn settle_decimal(canon: &Canon, number: &Decimal) -> Value {
+    let mut number = number.to_big();
     if canon.single_precision {
         number = number.with_precision_round(SINGLE_PRECISION_DIGITS, RoundingMode::HalfUp);
     }

@@ -3,7 +3,7 @@
 
 use crate::stamp::Stamp;
 use crate::value::{DECIMAL_DIGITS_MAX, Value, ValueType};
-use bigdecimal::{BigDecimal, ToPrimitive};
+use bigdecimal::BigDecimal;
 use chrono::{DateTime, NaiveDate};
 use std::borrow::Cow;
 

@@ -11,6 +11,7 @@ pub mod bind;
 pub mod canon;
 pub mod cast;
 pub mod conflict;
+pub mod decimal;
 pub mod facts;
 pub mod field_error;
 pub mod fit;

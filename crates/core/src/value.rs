@@ -2,6 +2,7 @@
 
 mod wire;
 
+use crate::decimal::Decimal;
 use crate::id::LinkId;
 use crate::stamp::Stamp;
 use bigdecimal::BigDecimal;
@@ -23,7 +24,7 @@ pub enum Value {
     /// A whole number.
     Integer(i64),
     /// A decimal number of any length, normalised ([`Value::decimal`]): `1.20` is `1.2`.
-    Decimal(BigDecimal),
+    Decimal(Decimal),
     /// True or false.
     Boolean(bool),
     /// A calendar day.
@@ -81,7 +82,7 @@ impl Value {
     /// A decimal in canonical form (no trailing zeros).
     #[must_use]
     pub fn decimal(number: BigDecimal) -> Value {
-        Value::Decimal(number.normalized())
+        Value::Decimal(number.into())
     }
 
     /// Text from anything that is text.

@@ -3,6 +3,7 @@
 
 use super::Value;
 use crate::cast::stored_decimal;
+use crate::decimal::Decimal;
 use crate::id::LinkId;
 use crate::stamp::Stamp;
 use chrono::NaiveDate;
@@ -127,8 +128,9 @@ impl<'de> Deserialize<'de> for Digits {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Digits, E> {
-                let number = stored_decimal(text).map(Value::decimal);
-                number.map(Digits).ok_or_else(|| E::custom("no usable decimal"))
+                let number = Decimal::small(text).or_else(|| Some(stored_decimal(text)?.into()));
+                let number = number.ok_or_else(|| E::custom("no usable decimal"))?;
+                Ok(Digits(Value::Decimal(number)))
             }
         }
 

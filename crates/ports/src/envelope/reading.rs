@@ -7,7 +7,7 @@ use std::fmt;
 
 #[derive(serde::Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
-enum Key {
+enum Entry {
     Flow,
     Side,
     Record,
@@ -38,20 +38,20 @@ impl<'de> Visitor<'de> for Reader {
         let (mut flow, mut side, mut record, mut what) = (None, None, None, None);
         while let Some(key) = map.next_key()? {
             match key {
-                Key::Flow => once(&mut flow, "flow", &mut map)?,
-                Key::Side => once(&mut side, "side", &mut map)?,
-                Key::Record => once(&mut record, "record", &mut map)?,
-                Key::Seen if what.is_none() => what = Some(WhatV1::Seen(map.next_value()?)),
-                Key::KeyChanged if what.is_none() => {
+                Entry::Flow => once(&mut flow, "flow", &mut map)?,
+                Entry::Side => once(&mut side, "side", &mut map)?,
+                Entry::Record => once(&mut record, "record", &mut map)?,
+                Entry::Seen if what.is_none() => what = Some(WhatV1::Seen(map.next_value()?)),
+                Entry::KeyChanged if what.is_none() => {
                     let KeyChanged { old, order } = map.next_value()?;
                     what = Some(WhatV1::KeyChanged { old, order });
                 }
-                Key::Gap if what.is_none() => {
+                Entry::Gap if what.is_none() => {
                     let Nothing = map.next_value()?;
                     what = Some(WhatV1::Gap);
                 }
                 // Only the first of them counts.
-                Key::Seen | Key::KeyChanged | Key::Gap | Key::Other => {
+                Entry::Seen | Entry::KeyChanged | Entry::Gap | Entry::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
