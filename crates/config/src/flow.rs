@@ -7,6 +7,7 @@ use crate::policy::{FlowPolicy, SIDE};
 use crate::section::{Reading, Section, clipped};
 use crate::tree::{Entry, Node, Tree};
 use duet_core::id::{Column, ConnectionName, FieldName, FlowName};
+use duet_core::image::Image;
 use duet_core::side::{Both, Side};
 use duet_core::spec::{
     DeletePolicy, End, FieldSpec, FlowSpec, MatchBy, MatchRule, Normalize, Promise,
@@ -270,12 +271,8 @@ fn check_columns(reading: &mut Reading<'_>, placed: &[Placed]) {
     }
 }
 
-fn constants(
-    reading: &mut Reading<'_>,
-    flow: &Section<'_>,
-    spans: &mut FlowSpans,
-) -> Both<BTreeMap<Column, Value>> {
-    let mut constants: Both<BTreeMap<Column, Value>> = Both::default();
+fn constants(reading: &mut Reading<'_>, flow: &Section<'_>, spans: &mut FlowSpans) -> Both<Image> {
+    let mut constants: Both<Image> = Both::default();
     let Some(node) = flow.get("constants") else { return constants };
     let Some(inner) = Section::open_node(reading, "constants", node, keys::SIDES) else {
         return constants;
@@ -298,7 +295,7 @@ fn constants(
 fn check_constants(
     reading: &mut Reading<'_>,
     fields: &[FieldSpec],
-    constants: &Both<BTreeMap<Column, Value>>,
+    constants: &Both<Image>,
     spans: &FlowSpans,
 ) {
     for side in Side::BOTH {

@@ -1,12 +1,14 @@
 //! The agreed state: what both sides owe each other, and what of each side it takes into account.
 
+mod form;
+
 use crate::id::{FieldName, RecordId};
 use crate::observation::{ActorClass, Version};
 use crate::side::Both;
+use crate::sorted::Sorted;
 use crate::stamp::Stamp;
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The agreed state of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,14 +24,14 @@ pub enum Agreed {
 }
 
 /// Agreed content, per field.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pair {
     /// By field name. A mapped field without an entry is not agreed yet (first-link rows).
-    pub fields: BTreeMap<FieldName, AgreedField>,
+    pub fields: Sorted<FieldName, AgreedField>,
 }
 
 /// What is agreed of one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgreedField {
     /// The trunk: the content both sides owe each other, in the flow's neutral form.
     pub trunk: Value,
@@ -39,24 +41,18 @@ pub struct AgreedField {
     pub origin: Origin,
     /// Per side, the last value, in the side's own form as read, that the trunk takes into account.
     /// The merge base of that side. `None`: the side has never confirmed anything.
-    #[serde(with = "accounted")]
     pub accounted: Both<Option<Value>>,
     /// Per side, whether its difference from this trunk is tolerated (rows F7, F10); a new trunk
     /// value clears it.
-    #[serde(default)]
     pub tolerated: Both<bool>,
     /// How many changes in a row were caused by duet's own writes (loop breaker, I16).
-    #[serde(default)]
     pub hops: u8,
     /// When the content was changed at its origin: the interval's ends, where known (3.4).
-    #[serde(default)]
     pub changed: Option<(Stamp, Stamp)>,
     /// Who changed it there.
-    #[serde(default)]
     pub by: ActorClass,
     /// Per side, when a change of this field was last taken in: both within ten minutes ask for
     /// the guarded path (design, section 6).
-    #[serde(default)]
     pub moved: Both<Option<Stamp>>,
 }
 
@@ -89,47 +85,6 @@ pub struct Tomb {
     pub last: Pair,
 }
 
-/// How accounted values are stored. Absent, null and a value are three things: a side that has
-/// never confirmed anything is left out, and `null` is the value.
-mod accounted {
-    use super::{Both, Value};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize)]
-    struct Written<'a> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        left: Option<&'a Value>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        right: Option<&'a Value>,
-    }
-
-    #[derive(Deserialize)]
-    struct Read {
-        #[serde(default, deserialize_with = "known")]
-        left: Option<Value>,
-        #[serde(default, deserialize_with = "known")]
-        right: Option<Value>,
-    }
-
-    fn known<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
-        Value::deserialize(from).map(Some)
-    }
-
-    pub(super) fn serialize<S: Serializer>(
-        values: &Both<Option<Value>>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        let Both { left, right } = values;
-        Written { left: left.as_ref(), right: right.as_ref() }.serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Both<Option<Value>>, D::Error> {
-        Read::deserialize(from).map(|Read { left, right }| Both { left, right })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,13 +102,14 @@ mod tests {
             by: ActorClass::default(),
             moved: Both::default(),
         };
-        let stored = serde_json::to_string(&field).unwrap();
-        assert_eq!(serde_json::from_str::<AgreedField>(&stored).unwrap(), field);
         let swapped = AgreedField {
             accounted: Both { left: None, right: Some(Value::Integer(1)) },
             ..field.clone()
         };
-        let stored = serde_json::to_string(&swapped).unwrap();
-        assert_eq!(serde_json::from_str::<AgreedField>(&stored).unwrap(), swapped);
+        for field in [field, swapped] {
+            let pair = Pair { fields: [("f".into(), field)].into() };
+            let stored = serde_json::to_string(&pair).unwrap();
+            assert_eq!(serde_json::from_str::<Pair>(&stored).unwrap(), pair, "{stored}");
+        }
     }
 }

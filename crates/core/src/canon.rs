@@ -2,10 +2,12 @@
 //! it before they leave them, `mapping` brings what is to be written into it.
 
 use crate::cast;
+use crate::decimal::Decimal;
 use crate::spec::{Canon, ColumnSpec};
 use crate::stamp::Stamp;
-use crate::value::Value;
+use crate::value::{Text, Value};
 use bigdecimal::{BigDecimal, RoundingMode};
+use std::borrow::Cow;
 use std::num::NonZeroU64;
 
 /// Significant digits that a 4-byte float keeps of any decimal: six for certain, seven nearly
@@ -16,11 +18,43 @@ const SINGLE_PRECISION_DIGITS: NonZeroU64 = NonZeroU64::new(7).expect("seven is 
 /// writing, [`folded`] takes it away for comparing.
 #[must_use]
 pub fn canonical(column: &ColumnSpec, value: Value) -> Value {
-    let typed = match cast::number(value.clone(), column.kind) {
-        Some(typed) => typed,
-        None => value,
-    };
-    settle(&column.canon, typed)
+    in_form(column, Cow::Owned(value)).into_owned()
+}
+
+/// The same, of a value that most often has this form already: then it isn't copied.
+pub(crate) fn in_form<'v>(column: &ColumnSpec, value: Cow<'v, Value>) -> Cow<'v, Value> {
+    settled(&column.canon, cast::as_number(value, column.kind))
+}
+
+/// See [`settle`]: copied only where something is taken away.
+pub(crate) fn settled<'v>(canon: &Canon, value: Cow<'v, Value>) -> Cow<'v, Value> {
+    if is_settled(canon, &value) {
+        return value;
+    }
+    Cow::Owned(settle(canon, value.into_owned()))
+}
+
+/// Whether [`settle`] leaves a value as it is, as far as that is told at a glance.
+fn is_settled(canon: &Canon, value: &Value) -> bool {
+    match value {
+        Value::Text(text) => {
+            let trimmed = || text.trim().len() == text.len();
+            !(canon.line_ends && text.contains('\r')
+                || canon.trim && !trimmed()
+                || canon.padded && text.ends_with(' ')
+                || canon.empty_is_null && text.is_empty())
+        }
+        Value::Decimal(number) => {
+            let digits = number.fractional_digit_count();
+            !canon.single_precision && canon.scale.is_none_or(|scale| digits <= i64::from(scale))
+        }
+        Value::Instant(_) => canon.instant_grain_us.is_none(),
+        Value::Set(items) => !canon.empty_is_null || !items.is_empty(),
+        Value::Tuple(_) => false,
+        Value::Null | Value::Integer(_) | Value::Boolean(_) | Value::Date(_) | Value::Link(_) => {
+            true
+        }
+    }
 }
 
 /// A value with everything taken away that doesn't count by these rules, but case.
@@ -28,7 +62,7 @@ pub fn canonical(column: &ColumnSpec, value: Value) -> Value {
 pub fn settle(canon: &Canon, value: Value) -> Value {
     match value {
         Value::Text(text) => settle_text(canon, text),
-        Value::Decimal(number) => settle_decimal(canon, number),
+        Value::Decimal(number) => settle_decimal(canon, &number),
         Value::Instant(at) => Value::Instant(settle_instant(canon, at)),
         Value::Set(items) if canon.empty_is_null && items.is_empty() => Value::Null,
         Value::Tuple(parts) => {
@@ -45,13 +79,20 @@ pub fn settle(canon: &Canon, value: Value) -> Value {
 
 /// A canonical value as it is compared: without case where case doesn't count.
 #[must_use]
-pub fn folded(canon: &Canon, value: Value) -> Value {
-    if let Value::Text(text) = &value
-        && canon.fold_case
-    {
-        return Value::Text(text.to_lowercase());
+pub fn folded<'v>(canon: &Canon, value: Cow<'v, Value>) -> Cow<'v, Value> {
+    match &*value {
+        Value::Text(text) if canon.fold_case => Cow::Owned(Value::text(text.to_lowercase())),
+        Value::Text(_)
+        | Value::Null
+        | Value::Integer(_)
+        | Value::Decimal(_)
+        | Value::Boolean(_)
+        | Value::Date(_)
+        | Value::Instant(_)
+        | Value::Set(_)
+        | Value::Link(_)
+        | Value::Tuple(_) => value,
     }
-    value
 }
 
 /// The rules of two columns at once: what doesn't count in one of them can't count between them.
@@ -75,10 +116,10 @@ pub fn round(number: &BigDecimal, digits: u32) -> BigDecimal {
     number.with_scale_round(i64::from(digits), RoundingMode::HalfUp)
 }
 
-fn settle_text(canon: &Canon, text: String) -> Value {
+fn settle_text(canon: &Canon, text: Text) -> Value {
     let mut text = text;
     if canon.line_ends && text.contains('\r') {
-        text = unify_line_ends(&text);
+        text = unify_line_ends(&text).into();
     }
     if canon.trim {
         text = trimmed(text, str::trim);
@@ -88,9 +129,9 @@ fn settle_text(canon: &Canon, text: String) -> Value {
     if canon.empty_is_null && text.is_empty() { Value::Null } else { Value::Text(text) }
 }
 
-fn trimmed(text: String, cut: impl Fn(&str) -> &str) -> String {
+fn trimmed(text: Text, cut: impl Fn(&str) -> &str) -> Text {
     let kept = cut(&text);
-    if kept.len() == text.len() { text } else { kept.to_owned() }
+    if kept.len() == text.len() { text } else { Text::new(kept) }
 }
 
 /// Every CR before a LF goes, so that doing it twice changes nothing.
@@ -106,8 +147,8 @@ fn unify_line_ends(text: &str) -> String {
     out
 }
 
-fn settle_decimal(canon: &Canon, number: BigDecimal) -> Value {
-    let mut number = number;
+fn settle_decimal(canon: &Canon, number: &Decimal) -> Value {
+    let mut number = number.to_big();
     if canon.single_precision {
         number = number.with_precision_round(SINGLE_PRECISION_DIGITS, RoundingMode::HalfUp);
     }

@@ -3,8 +3,9 @@
 
 use crate::stamp::Stamp;
 use crate::value::{DECIMAL_DIGITS_MAX, Value, ValueType};
-use bigdecimal::{BigDecimal, ToPrimitive};
+use bigdecimal::BigDecimal;
 use chrono::{DateTime, NaiveDate};
+use std::borrow::Cow;
 
 /// Digits of a decimal in the store, zeros included: more than any side tells (the longest of
 /// PostgreSQL have 131,072 before the point), and no more than a message holds.
@@ -14,7 +15,7 @@ const STORED_DIGITS_MAX: u64 = 200 * DECIMAL_DIGITS_MAX;
 #[must_use]
 pub fn text_of(value: &Value) -> Option<String> {
     match value {
-        Value::Text(text) => Some(text.clone()),
+        Value::Text(text) => Some(text.to_string()),
         Value::Integer(number) => Some(number.to_string()),
         Value::Decimal(number) => Some(number.to_plain_string()),
         Value::Boolean(flag) => Some(flag.to_string()),
@@ -31,7 +32,7 @@ pub fn cast(value: Value, to: ValueType) -> Option<Value> {
         return Some(value);
     }
     match to {
-        ValueType::Text => text_of(&value).map(Value::Text),
+        ValueType::Text => text_of(&value).map(Value::text),
         ValueType::Integer => to_integer(&value).map(Value::Integer),
         ValueType::Decimal => to_decimal(&value).map(Value::decimal),
         ValueType::Boolean => to_boolean(&value).map(Value::Boolean),
@@ -50,6 +51,21 @@ pub fn number(value: Value, to: ValueType) -> Option<Value> {
         Some(kind) if kind == to => Some(value),
         Some(kind) if numbers.contains(&kind) && numbers.contains(&to) => cast(value, to),
         Some(_) => None,
+    }
+}
+
+/// See [`number`]; what isn't a number of the other type stays as it is.
+pub(crate) fn as_number(value: Cow<'_, Value>, to: ValueType) -> Cow<'_, Value> {
+    let other = |kind: ValueType| {
+        let numbers = [ValueType::Integer, ValueType::Decimal];
+        kind != to && numbers.contains(&kind) && numbers.contains(&to)
+    };
+    if !value.kind().is_some_and(other) {
+        return value;
+    }
+    match cast(value.clone().into_owned(), to) {
+        Some(typed) => Cow::Owned(typed),
+        None => value,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Whether a value fits a column (invariant I14): what doesn't is never sent. Reasons name limits,
 //! never values.
 
+use crate::decimal::Decimal;
 use crate::spec::ColumnSpec;
 use crate::value::Value;
-use bigdecimal::{BigDecimal, Zero};
 
 /// Checks a canonical value against its column.
 ///
@@ -65,7 +65,7 @@ fn check_range(column: &ColumnSpec, number: i64) -> Result<(), String> {
     }
 }
 
-fn check_digits(column: &ColumnSpec, number: &BigDecimal) -> Result<(), String> {
+fn check_digits(column: &ColumnSpec, number: &Decimal) -> Result<(), String> {
     let after = u64::try_from(number.fractional_digit_count().max(0)).unwrap_or(u64::MAX);
     if let Some(scale) = column.scale
         && after > u64::from(scale)
@@ -80,7 +80,7 @@ fn check_digits(column: &ColumnSpec, number: &BigDecimal) -> Result<(), String> 
     Ok(())
 }
 
-fn digits_before_point(number: &BigDecimal) -> i128 {
+fn digits_before_point(number: &Decimal) -> i128 {
     if number.is_zero() {
         return 0;
     }

@@ -1,5 +1,6 @@
 //! Every identifier, as a type of its own: a left id can't be passed where a link's id belongs.
 
+use crate::value::Text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use uuid::Uuid;
@@ -26,11 +27,11 @@ macro_rules! text_id {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Text);
 
         impl $name {
             /// Wraps a text that is known to be one.
-            pub fn new(text: impl Into<String>) -> Self {
+            pub fn new(text: impl Into<Text>) -> Self {
                 $name(text.into())
             }
 
@@ -49,7 +50,7 @@ macro_rules! text_id {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                $name(text.to_owned())
+                $name(Text::new(text))
             }
         }
 
@@ -109,7 +110,7 @@ impl RecordId {
     #[must_use]
     pub fn from_parts(parts: &[String]) -> RecordId {
         if let [only] = parts {
-            return RecordId::new(only.clone());
+            return RecordId::new(only.as_str());
         }
         let encoded: Vec<String> =
             parts.iter().map(|part| part.replace('%', "%25").replace('-', "%2D")).collect();
@@ -120,7 +121,7 @@ impl RecordId {
     #[must_use]
     pub fn to_parts(&self, count: usize) -> Option<Vec<String>> {
         if count == 1 {
-            return Some(vec![self.0.clone()]);
+            return Some(vec![self.0.to_string()]);
         }
         let parts: Vec<String> =
             self.0.split('-').map(|part| part.replace("%2D", "-").replace("%25", "%")).collect();

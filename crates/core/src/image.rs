@@ -1,12 +1,12 @@
 //! What a record holds on one side: canonical values by column. A column that isn't there was not seen.
 
 use crate::id::Column;
+use crate::sorted::Sorted;
 use crate::value::Value;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 
 /// Values by column, in canonical form. No entry means "not seen", [`Value::Null`] means empty.
-pub type Image = BTreeMap<Column, Value>;
+pub type Image = Sorted<Column, Value>;
 
 /// A short digest of an image: equal images have equal digests in every process and release.
 #[must_use]

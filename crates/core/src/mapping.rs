@@ -7,6 +7,7 @@
 //!
 //! Not here: which transforms a flow may use (`bind.rs`) and what follows from a failure.
 
+mod bound;
 mod neutral;
 mod parent;
 mod values;
@@ -18,6 +19,9 @@ use crate::image::Image;
 use crate::side::Side;
 use crate::spec::{ColumnSpec, FieldSpec, FlowSpec, Mapping};
 use crate::value::Value;
+use std::borrow::Cow;
+
+pub(crate) use bound::Bound;
 
 /// A value that can't be translated. Never holds the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,13 +79,7 @@ pub fn get(
     native: &Value,
     parents: &[Parent],
 ) -> Result<Value, MapFailure> {
-    match &field.mapping {
-        Mapping::Values { .. } => values::get(spec, field, side, native),
-        Mapping::Parent { flow, none, .. } => {
-            let place = parent::Place { spec, field, side, flow, none: none.get(side) };
-            parent::get(&place, native, parents)
-        }
-    }
+    Bound::of(spec, field).get(side, native, parents).map(Cow::into_owned)
 }
 
 /// From the neutral form to a side's own, canonical there and checked against its columns (I14).
@@ -95,13 +93,7 @@ pub fn put(
     trunk: &Value,
     parents: &[Parent],
 ) -> Result<Value, MapFailure> {
-    match &field.mapping {
-        Mapping::Values { .. } => values::put(spec, field, side, trunk),
-        Mapping::Parent { flow, none, .. } => {
-            let place = parent::Place { spec, field, side, flow, none: none.get(side) };
-            parent::put(&place, trunk, parents)
-        }
-    }
+    Bound::of(spec, field).put(side, trunk, parents).map(Cow::into_owned)
 }
 
 /// Why a neutral value that a person typed can't become what both sides hold, by side: it needs a
@@ -139,13 +131,13 @@ pub fn spread(field: &FieldSpec, side: Side, native: &Value) -> Vec<(Column, Val
 /// can't count between the two sides, is left out.
 #[must_use]
 pub fn same(spec: &FlowSpec, field: &FieldSpec, side: Side, a: &Value, b: &Value) -> bool {
-    a == b || standing(spec, field, side, a) == standing(spec, field, side, b)
+    a == b || Bound::of(spec, field).same(side, a, b)
 }
 
 /// Whether two neutral values are equal.
 #[must_use]
 pub fn same_trunk(field: &FieldSpec, a: &Value, b: &Value) -> bool {
-    a == b || neutral::compared(field, a) == neutral::compared(field, b)
+    neutral::same(field, a, b)
 }
 
 /// Every parent record that a native image refers to, to be loaded before deciding.
@@ -165,26 +157,15 @@ pub fn parent_records(
     distinct.into_iter().collect()
 }
 
-/// What a native value stands for, for comparing: two values that stand for the same are equal.
-fn standing(spec: &FlowSpec, field: &FieldSpec, side: Side, native: &Value) -> Value {
-    match &field.mapping {
-        Mapping::Values { .. } => values::standing(spec, field, side, native),
-        Mapping::Parent { flow, none, .. } => {
-            let place = parent::Place { spec, field, side, flow, none: none.get(side) };
-            parent::standing(&place, native)
-        }
-    }
-}
-
 /// What is known of a field's column on a side; nothing before the flow is bound.
 fn known<'a>(spec: &'a FlowSpec, side: Side, column: &Column) -> Option<&'a ColumnSpec> {
     spec.ends.get(side).columns.get(column)
 }
 
 /// The value in its column's canonical form.
-fn in_column(known: Option<&ColumnSpec>, value: Value) -> Value {
+fn in_column<'v>(known: Option<&ColumnSpec>, value: Cow<'v, Value>) -> Cow<'v, Value> {
     match known {
-        Some(column) => canon::canonical(column, value),
+        Some(column) => canon::in_form(column, value),
         None => value,
     }
 }

@@ -72,7 +72,7 @@ fn key_parts(rule: &MatchRule, side: Side, image: &Image) -> Option<Vec<String>>
 /// A value as text of a key; `None` where it can't be one.
 fn text(value: &Value) -> Option<String> {
     match value {
-        Value::Text(text) => (!text.trim().is_empty()).then(|| text.clone()),
+        Value::Text(text) => (!text.trim().is_empty()).then(|| text.to_string()),
         Value::Integer(number) => Some(number.to_string()),
         Value::Decimal(number) => Some(number.to_plain_string()),
         Value::Boolean(flag) => Some(flag.to_string()),

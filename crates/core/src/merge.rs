@@ -82,7 +82,7 @@ fn counter(
 fn number(value: &Value) -> Option<BigDecimal> {
     match value {
         Value::Integer(number) => Some(BigDecimal::from(*number)),
-        Value::Decimal(number) => Some(number.clone()),
+        Value::Decimal(number) => Some(number.to_big()),
         Value::Null
         | Value::Text(_)
         | Value::Boolean(_)

@@ -3,6 +3,7 @@
 //! proof.
 
 use crate::id::{Column, ConnectionName, FieldName, FlowName};
+use crate::image::Image;
 use crate::side::{Both, Side};
 use crate::value::{Value, ValueType};
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ pub struct FlowSpec {
     /// Mapped fields, parents among them, in the order of the configuration.
     pub fields: Vec<FieldSpec>,
     /// Values that every create carries, per side.
-    pub constants: Both<BTreeMap<Column, Value>>,
+    pub constants: Both<Image>,
     /// What decides about the record as a whole.
     pub policy: RecordPolicy,
     /// A digest of everything above, stored with each decision.

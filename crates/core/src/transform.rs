@@ -6,7 +6,6 @@ use crate::cast;
 use crate::spec::Transform;
 use crate::stamp::Stamp;
 use crate::value::{Value, ValueType};
-use bigdecimal::BigDecimal;
 use chrono::NaiveTime;
 use std::collections::BTreeSet;
 
@@ -123,7 +122,7 @@ fn texts(value: Value, change: impl Fn(&str) -> String) -> Result<Value, Reason>
         return Ok(Value::Set(items.iter().map(|item| change(item)).collect()));
     }
     if let Value::Text(text) = value {
-        return Ok(Value::Text(change(&text)));
+        return Ok(Value::text(change(&text)));
     }
     Err("it isn't text")
 }
@@ -143,15 +142,17 @@ fn shifted(value: Value, power: i32) -> Result<Value, Reason> {
     let Some(Value::Decimal(number)) = cast::number(value, ValueType::Decimal) else {
         return Err("it isn't a number");
     };
-    let (digits, scale) = number.into_bigint_and_exponent();
-    Ok(Value::decimal(BigDecimal::new(digits, scale.saturating_sub(i64::from(power)))))
+    Ok(Value::Decimal(number.shifted(power)))
 }
 
 fn rounded(value: Value, digits: u32) -> Result<Value, Reason> {
     let Some(Value::Decimal(number)) = cast::number(value, ValueType::Decimal) else {
         return Err("it isn't a number");
     };
-    Ok(Value::decimal(canon::round(&number, digits)))
+    if number.fractional_digit_count() <= i64::from(digits) {
+        return Ok(Value::Decimal(number));
+    }
+    Ok(Value::decimal(canon::round(&number.to_big(), digits)))
 }
 
 fn split(value: Value, separator: &str) -> Result<Value, Reason> {
@@ -171,7 +172,7 @@ fn join(value: Value, separator: &str) -> Result<Value, Reason> {
     if items.iter().any(lost) || !back {
         return Err("an item is empty or holds the separator");
     }
-    Ok(if items.is_empty() { Value::Null } else { Value::Text(text) })
+    Ok(if items.is_empty() { Value::Null } else { Value::text(text) })
 }
 
 fn day_of(value: Value, offset: i32) -> Result<Value, Reason> {

@@ -1,13 +1,18 @@
 //! Typed values. Absent (no entry in an image), null and a value are three different things.
 
+mod wire;
+
+use crate::decimal::Decimal;
 use crate::id::LinkId;
+use crate::stamp::Stamp;
 use bigdecimal::BigDecimal;
 use chrono::NaiveDate;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-use crate::cast::stored_decimal;
-use crate::stamp::Stamp;
+/// A text that never changes: a short one needs no memory of its own, a long one is shared by its
+/// copies.
+pub use smol_str::SmolStr as Text;
 
 /// One value in canonical form: equal values compare equal with `==`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,11 +20,11 @@ pub enum Value {
     /// Known to be empty. "Not seen" is the absence of an entry, never this.
     Null,
     /// Text.
-    Text(String),
+    Text(Text),
     /// A whole number.
     Integer(i64),
     /// A decimal number of any length, normalised ([`Value::decimal`]): `1.20` is `1.2`.
-    Decimal(BigDecimal),
+    Decimal(Decimal),
     /// True or false.
     Boolean(bool),
     /// A calendar day.
@@ -77,11 +82,11 @@ impl Value {
     /// A decimal in canonical form (no trailing zeros).
     #[must_use]
     pub fn decimal(number: BigDecimal) -> Value {
-        Value::Decimal(number.normalized())
+        Value::Decimal(number.into())
     }
 
     /// Text from anything that is text.
-    pub fn text(text: impl Into<String>) -> Value {
+    pub fn text(text: impl Into<Text>) -> Value {
         Value::Text(text.into())
     }
 
@@ -115,74 +120,6 @@ impl Value {
             | Value::Set(_)
             | Value::Link(_) => false,
         }
-    }
-}
-
-/// How a value is stored and sent: plain JSON where JSON has the type, a tagged object where not.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Wire {
-    Null(()),
-    Boolean(bool),
-    Integer(i64),
-    Text(String),
-    Tuple(Vec<Value>),
-    Tagged(Tagged),
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Tagged {
-    Decimal(String),
-    Date(NaiveDate),
-    At(i64),
-    Set(BTreeSet<String>),
-    Link(LinkId),
-}
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Value::Null => serializer.serialize_unit(),
-            Value::Text(text) => serializer.serialize_str(text),
-            Value::Integer(number) => serializer.serialize_i64(*number),
-            Value::Boolean(flag) => serializer.serialize_bool(*flag),
-            Value::Tuple(parts) => parts.serialize(serializer),
-            Value::Decimal(number) => {
-                Tagged::Decimal(number.to_plain_string()).serialize(serializer)
-            }
-            Value::Date(day) => Tagged::Date(*day).serialize(serializer),
-            Value::Instant(at) => Tagged::At(at.0).serialize(serializer),
-            Value::Set(items) => serialize_set(items, serializer),
-            Value::Link(id) => Tagged::Link(*id).serialize(serializer),
-        }
-    }
-}
-
-fn serialize_set<S: Serializer>(items: &BTreeSet<String>, to: S) -> Result<S::Ok, S::Error> {
-    use serde::ser::SerializeMap;
-    let mut map = to.serialize_map(Some(1))?;
-    map.serialize_entry("set", items)?;
-    map.end()
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Wire::deserialize(deserializer)? {
-            Wire::Null(()) => Value::Null,
-            Wire::Boolean(flag) => Value::Boolean(flag),
-            Wire::Integer(number) => Value::Integer(number),
-            Wire::Text(text) => Value::Text(text),
-            Wire::Tuple(parts) => Value::Tuple(parts),
-            Wire::Tagged(Tagged::Decimal(text)) => {
-                let number = stored_decimal(&text);
-                Value::decimal(number.ok_or_else(|| de::Error::custom("no usable decimal"))?)
-            }
-            Wire::Tagged(Tagged::Date(day)) => Value::Date(day),
-            Wire::Tagged(Tagged::At(micros)) => Value::Instant(Stamp(micros)),
-            Wire::Tagged(Tagged::Set(items)) => Value::Set(items),
-            Wire::Tagged(Tagged::Link(id)) => Value::Link(id),
-        })
     }
 }
 

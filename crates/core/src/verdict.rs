@@ -29,7 +29,7 @@ pub struct Verdict {
     pub row: Row,
     /// The rule behind it, in words a person reads: `explain` shows it.
     pub rule: String,
-    /// Per field, what was decided and why.
+    /// Per field, what was decided and why; nothing of those that nobody moved (F1).
     pub outcomes: Vec<FieldOutcome>,
     /// Nothing but what was known came in: no decision row is written.
     pub echo: bool,
@@ -48,6 +48,22 @@ pub struct FieldOutcome {
     pub rule: String,
     /// What follows, such as `trunk := left`, `write right`, `held`.
     pub outcome: String,
+}
+
+impl FieldOutcome {
+    /// What isn't told of a field: F1, nobody moved it.
+    #[must_use]
+    pub fn calm(field: FieldName) -> FieldOutcome {
+        let (rule, outcome) = ("nobody moved".to_owned(), "as agreed".to_owned());
+        FieldOutcome { field, row: Row::from("F1"), rule, outcome }
+    }
+}
+
+/// Whether a decision by this record row compared every agreed field: one that it tells nothing of
+/// was found calm ([`FieldOutcome::calm`]).
+#[must_use]
+pub fn compares_fields(row: &str) -> bool {
+    ["R20", "R21", "R22", "R23", "R51"].contains(&row)
 }
 
 /// Something to be stored or done with a verdict, in the same transaction.

@@ -15,6 +15,7 @@ use duet_core::mapping;
 use duet_core::side::{Both, Side};
 use duet_core::spec::{FieldSpec, FlowSpec};
 use duet_core::stamp::Stamp;
+use duet_core::verdict::{FieldOutcome, compares_fields};
 use duet_ports::inspect::{AttemptRow, DecisionRow, LinkDetail};
 use serde::Serialize;
 
@@ -221,7 +222,7 @@ fn explain_field(spec: &FlowSpec, field: &FieldSpec, detail: &LinkDetail, reveal
         agreed: agreed.map(|agreed| show(&agreed.trunk)),
         agreed_at: agreed.map(|agreed| agreed.at),
         origin: agreed.map(|agreed| agreed.origin),
-        decision: last_decision(&detail.decisions, &field.name),
+        decision: last_decision(&detail.decisions, &field.name, agreed.is_some()),
         written: Both::build(|side| last_write(&field.name, side, &detail.intents, &show)),
         held: held(&field.name, &detail.conflicts),
         error: kept_back(&field.name, &detail.link),
@@ -239,12 +240,18 @@ fn agreed_field<'a>(agreed: &'a Agreed, field: &FieldName) -> Option<&'a AgreedF
 /// Rows that explain nothing: nothing moved, or a side is given what was agreed before.
 const CARRIED_OUT: [&str; 2] = ["F1", "F1b"];
 
-/// The last decision that did something about a field; else the last that named it.
-fn last_decision(decisions: &[DecisionRow], field: &FieldName) -> Option<Decision> {
+/// The last decision that did something about a field; else the last that named it, or that found
+/// it as agreed, which isn't told field by field.
+fn last_decision(
+    decisions: &[DecisionRow],
+    field: &FieldName,
+    is_agreed: bool,
+) -> Option<Decision> {
     let named = || {
         decisions.iter().filter_map(|row| {
-            let outcome = row.outcomes.iter().find(|outcome| outcome.field == *field)?;
-            Some((row, outcome))
+            let told = row.outcomes.iter().find(|outcome| outcome.field == *field).cloned();
+            let is_calm = is_agreed && compares_fields(&row.row);
+            Some((row, told.or_else(|| is_calm.then(|| FieldOutcome::calm(field.clone())))?))
         })
     };
     let acted = named().find(|(_, outcome)| !CARRIED_OUT.contains(&outcome.row.as_str()));

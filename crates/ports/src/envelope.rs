@@ -1,6 +1,8 @@
 //! What travels on the hub: one versioned envelope with a kind. `schema/envelope.v1.json` is the
 //! same contract for other programs. Core types may change while messages are in flight; this may not.
 
+mod reading;
+
 use duet_core::id::{FlowName, LinkId, RecordId};
 use duet_core::observation::Observation;
 use duet_core::side::Side;
@@ -86,7 +88,7 @@ impl Body {
 }
 
 /// One change as it travels.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ChangeV1 {
     /// The flow.
     pub flow: FlowName,
@@ -100,7 +102,7 @@ pub struct ChangeV1 {
 }
 
 /// What happened to a record.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhatV1 {
     /// It was seen.
@@ -111,7 +113,7 @@ pub enum WhatV1 {
         old: RecordId,
         /// Its place among the versions of the side's records, where the source has one: every
         /// version seen under the new key from then on is at least this.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         order: Option<i64>,
     },
     /// The source lost events about it: it must be read.

@@ -7,8 +7,10 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-/// The form of every JSON column this build writes, and the only one it reads; stored beside it.
-pub(crate) const FORM: i16 = 1;
+/// The form of every JSON column this build writes; stored beside it.
+pub(crate) const FORM: i16 = 2;
+/// The forms it reads. Form 1 says everything of every agreed field.
+const READS: std::ops::RangeInclusive<i16> = 1..=FORM;
 
 /// How JSON spells the one character that PostgreSQL can't store.
 const NUL_ESCAPE: &str = "\\u0000";
@@ -34,8 +36,8 @@ pub(crate) fn from_json<T: DeserializeOwned>(
     form: i16,
     text: &str,
 ) -> Result<T, StoreError> {
-    if form != FORM {
-        return Err(corrupt(what, &format!("form {form}; this build reads form {FORM}")));
+    if !READS.contains(&form) {
+        return Err(corrupt(what, &format!("form {form}; this build reads forms up to {FORM}")));
     }
     serde_json::from_str(text)
         .map_err(|error| corrupt(what, &format!("not understood at byte {}", error.column())))
@@ -115,7 +117,10 @@ mod tests {
 
     #[test]
     fn another_form_is_refused() {
-        assert!(from_json::<String>("x", FORM + 1, "\"a\"").is_err());
+        for form in [0, FORM + 1] {
+            assert!(from_json::<String>("x", form, "\"a\"").is_err());
+        }
+        assert!(from_json::<String>("x", 1, "\"a\"").is_ok(), "the first one is read");
     }
 
     #[test]

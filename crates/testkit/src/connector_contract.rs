@@ -126,7 +126,7 @@ pub async fn read(rig: &dyn ConnectorRig, record: &RecordId) -> Record {
 #[must_use]
 pub fn held(observation: &Observation, column: &Column) -> Option<String> {
     match observation.image.get(column) {
-        Some(Value::Text(text)) => Some(text.clone()),
+        Some(Value::Text(text)) => Some(text.to_string()),
         Some(_) | None => None,
     }
 }

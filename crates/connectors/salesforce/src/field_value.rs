@@ -40,7 +40,7 @@ fn plain(json: &str) -> Option<String> {
 
 fn text(text: String, ids: bool) -> Value {
     let long = ids.then(|| crate::record_id::long(&text)).flatten();
-    Value::Text(long.unwrap_or(text))
+    Value::text(long.unwrap_or(text))
 }
 
 fn number(json: &str) -> Option<BigDecimal> {

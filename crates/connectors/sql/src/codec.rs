@@ -45,7 +45,7 @@ fn read(text: String, column: &ColumnInfo) -> Value {
         Kind::Array => set(&text).map(Value::Set),
         Kind::Text | Kind::Padded | Kind::Uuid | Kind::Enum | Kind::Bytes | Kind::Other => None,
     };
-    value.unwrap_or(Value::Text(text))
+    value.unwrap_or_else(|| Value::text(text))
 }
 
 fn number(text: &str) -> Option<BigDecimal> {
@@ -73,7 +73,7 @@ pub(crate) fn encode(value: &Value, column: &ColumnInfo) -> Result<Option<String
     let kind = column.kind;
     let text = match value {
         Value::Null => return Ok(None),
-        Value::Text(text) => text.clone(),
+        Value::Text(text) => text.to_string(),
         Value::Integer(number) => number.to_string(),
         Value::Decimal(number) => number.to_plain_string(),
         Value::Boolean(flag) if kind == Kind::Flag => u8::from(*flag).to_string(),

@@ -96,7 +96,7 @@ fn plain_samples(column: &ColumnSpec) -> Vec<Value> {
     let numbers = ["0", "1.5", "-20.25", "1000", "0.01"];
     let days = ["1996-07-04", "2024-02-29", "2026-12-31"];
     match column.kind {
-        ValueType::Text => allowed().into_iter().map(Value::Text).collect(),
+        ValueType::Text => allowed().into_iter().map(Value::text).collect(),
         ValueType::Integer => [0, 1, -7, 40].into_iter().map(Value::Integer).collect(),
         ValueType::Decimal => {
             numbers.iter().filter_map(|text| parse_decimal(text)).map(Value::decimal).collect()

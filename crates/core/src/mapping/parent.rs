@@ -9,6 +9,7 @@ use crate::id::{FlowName, LinkId, RecordId};
 use crate::side::Side;
 use crate::spec::{FieldSpec, FlowSpec};
 use crate::value::Value;
+use std::borrow::Cow;
 
 /// A parent field on one side.
 pub(super) struct Place<'a> {
@@ -76,7 +77,7 @@ pub(super) fn standing(place: &Place<'_>, native: &Value) -> Value {
     let columns = place.field.columns.get(place.side);
     let folded = parts.into_iter().zip(columns).map(|(part, column)| {
         match known(place.spec, place.side, column) {
-            Some(known) => canon::folded(&known.canon, part),
+            Some(known) => canon::folded(&known.canon, Cow::Owned(part)).into_owned(),
             None => part,
         }
     });
@@ -89,7 +90,10 @@ fn settled(place: &Place<'_>, native: &Value) -> Option<Vec<Value>> {
     let given = parts(native, columns.len())?;
     let each = given.into_iter().zip(columns);
     Some(
-        each.map(|(part, column)| in_column(known(place.spec, place.side, column), part)).collect(),
+        each.map(|(part, column)| {
+            in_column(known(place.spec, place.side, column), Cow::Owned(part)).into_owned()
+        })
+        .collect(),
     )
 }
 
@@ -120,9 +124,9 @@ fn written(place: &Place<'_>, record: &RecordId) -> Result<Value, MapFailure> {
         .iter()
         .zip(texts)
         .map(|(column, text)| match known(place.spec, place.side, column) {
-            Some(known) => cast::cast(Value::Text(text), known.kind)
+            Some(known) => cast::cast(Value::text(text), known.kind)
                 .ok_or_else(|| misfit(column, "the parent's key isn't of the column's type")),
-            None => Ok(Value::Text(text)),
+            None => Ok(Value::text(text)),
         })
         .collect();
     checked(place, typed?)
@@ -133,7 +137,7 @@ fn checked(place: &Place<'_>, values: Vec<Value>) -> Result<Value, MapFailure> {
     let mut fitting = Vec::with_capacity(values.len());
     for (column, value) in columns.iter().zip(values) {
         let known = known(place.spec, place.side, column);
-        let value = in_column(known, value);
+        let value = in_column(known, Cow::Owned(value)).into_owned();
         if let Some(known) = known {
             fit::check(known, &value).map_err(|reason| misfit(column, reason))?;
         }

@@ -1,102 +1,135 @@
-//! Fields that carry values: each column on its own, through its transforms.
+//! Fields that carry values: each column on its own, through its transforms. A value that nothing
+//! changes on its way is never copied.
 
-use super::{MapFailure, assembled, first_column, in_column, known, misfit, neutral, parts};
+use super::bound::Bound;
+use super::{MapFailure, assembled, first_column, in_column, misfit, neutral, parts};
 use crate::canon;
 use crate::cast;
 use crate::fit;
-use crate::id::Column;
-use crate::side::Side;
-use crate::spec::{ColumnSpec, FieldSpec, FlowSpec, Mapping, Transform};
+use crate::side::{Both, Side};
+use crate::spec::{ColumnSpec, Transform};
 use crate::transform;
 use crate::value::{Value, ValueType};
+use std::borrow::Cow;
+
+/// How the values of a field translate, as its mapping says.
+#[derive(Clone, Copy)]
+pub(super) struct Rule<'a> {
+    pub(super) kind: ValueType,
+    pub(super) transforms: &'a Both<Vec<Transform>>,
+    pub(super) defaults: &'a Both<Option<Value>>,
+}
 
 /// One column of a field on one side.
 struct Cell<'a> {
-    spec: &'a FlowSpec,
-    field: &'a FieldSpec,
+    field: &'a Bound<'a>,
+    rule: Rule<'a>,
+    side: Side,
     index: usize,
-    column: &'a Column,
     known: Option<&'a ColumnSpec>,
-    steps: &'a [Transform],
-    kind: ValueType,
-    default: Option<&'a Value>,
 }
 
-fn cells<'a>(spec: &'a FlowSpec, field: &'a FieldSpec, side: Side) -> Vec<Cell<'a>> {
-    let Mapping::Values { kind, transforms, defaults } = &field.mapping else { return Vec::new() };
-    let columns = field.columns.get(side).iter().enumerate();
-    columns
-        .map(|(index, column)| Cell {
-            spec,
-            field,
-            index,
-            column,
-            known: known(spec, side, column),
-            steps: transforms.get(side),
-            kind: *kind,
-            default: defaults.get(side).as_ref(),
-        })
-        .collect()
+fn cell<'a>(field: &'a Bound<'a>, rule: Rule<'a>, side: Side, index: usize) -> Cell<'a> {
+    Cell { field, rule, side, index, known: field.known(side, index) }
+}
+
+/// Does one thing to every column of a field; `None`: the value has other parts.
+fn each<'v, E>(
+    field: &Bound<'_>,
+    rule: Rule<'_>,
+    side: Side,
+    value: &'v Value,
+    mut change: impl FnMut(&Cell<'_>, Cow<'v, Value>) -> Result<Cow<'v, Value>, E>,
+) -> Option<Result<Cow<'v, Value>, E>> {
+    let count = field.columns.get(side).len();
+    if count == 1 {
+        return Some(change(&cell(field, rule, side, 0), Cow::Borrowed(value)));
+    }
+    let parts = parts(value, count)?;
+    let changed = parts.into_iter().enumerate().map(|(index, part)| {
+        change(&cell(field, rule, side, index), Cow::Owned(part)).map(Cow::into_owned)
+    });
+    let changed: Result<Vec<Value>, E> = changed.collect();
+    Some(changed.map(|parts| Cow::Owned(assembled(parts))))
 }
 
 /// See [`super::get`].
-pub(super) fn get(
-    spec: &FlowSpec,
-    field: &FieldSpec,
+pub(super) fn get<'v>(
+    field: &Bound<'_>,
+    rule: Rule<'_>,
     side: Side,
-    native: &Value,
-) -> Result<Value, MapFailure> {
-    let cells = cells(spec, field, side);
-    let Some(parts) = parts(native, cells.len()) else {
-        return Err(misfit(&first_column(field, side), "it isn't a group of the field's size"));
-    };
-    let values: Result<Vec<Value>, MapFailure> =
-        cells.iter().zip(parts).map(|(cell, part)| cell.get(part)).collect();
-    values.map(assembled)
+    native: &'v Value,
+) -> Result<Cow<'v, Value>, MapFailure> {
+    each(field, rule, side, native, |cell, part| cell.get(part)).unwrap_or_else(|| {
+        Err(misfit(&first_column(field, side), "it isn't a group of the field's size"))
+    })
 }
 
 /// See [`super::put`].
-pub(super) fn put(
-    spec: &FlowSpec,
-    field: &FieldSpec,
+pub(super) fn put<'v>(
+    field: &Bound<'_>,
+    rule: Rule<'_>,
     side: Side,
-    trunk: &Value,
-) -> Result<Value, MapFailure> {
-    let cells = cells(spec, field, side);
-    let Some(given) = parts(trunk, cells.len()) else {
-        return Err(misfit(&first_column(field, side), "it has another number of parts"));
-    };
-    let values: Result<Vec<Value>, MapFailure> =
-        cells.iter().zip(given).map(|(cell, part)| cell.put(part)).collect();
-    values.map(assembled)
+    trunk: &'v Value,
+) -> Result<Cow<'v, Value>, MapFailure> {
+    each(field, rule, side, trunk, |cell, part| cell.put(part)).unwrap_or_else(|| {
+        Err(misfit(&first_column(field, side), "it has another number of parts"))
+    })
 }
 
 /// See [`super::same`]: the neutral form, or where there is none the canonical one.
-pub(super) fn standing(spec: &FlowSpec, field: &FieldSpec, side: Side, native: &Value) -> Value {
-    let cells = cells(spec, field, side);
-    let Some(parts) = parts(native, cells.len()) else { return native.clone() };
-    let stood = cells.iter().zip(parts).map(|(cell, part)| cell.standing(part)).collect();
-    neutral::compared(field, &assembled(stood))
+pub(super) fn standing<'v>(
+    field: &Bound<'_>,
+    rule: Rule<'_>,
+    side: Side,
+    native: &'v Value,
+) -> Cow<'v, Value> {
+    let stood = each(field, rule, side, native, |cell, part| {
+        Ok::<_, std::convert::Infallible>(cell.standing(part))
+    });
+    match stood {
+        None => Cow::Borrowed(native),
+        Some(Ok(stood)) => neutral::compared(rule, stood),
+    }
 }
 
 impl Cell<'_> {
-    fn get(&self, native: Value) -> Result<Value, MapFailure> {
-        let value = transform::get(self.steps, in_column(self.known, native))
-            .map_err(|reason| misfit(self.column, reason))?;
-        let value = cast::number(value, self.kind)
-            .ok_or_else(|| misfit(self.column, format!("it isn't {}", self.kind.as_str())))?;
-        Ok(neutral::settled(self.spec, self.field, self.index, value))
+    fn steps(&self) -> &[Transform] {
+        self.rule.transforms.get(self.side)
     }
 
-    fn put(&self, trunk: Value) -> Result<Value, MapFailure> {
-        let value = transform::put(self.steps, trunk, self.known.map(|column| column.kind))
-            .map_err(|reason| misfit(self.column, reason))?;
-        let mut value = in_column(self.known, value);
-        if value == Value::Null {
-            value = self.stand_in();
+    fn misfit(&self, reason: impl Into<String>) -> MapFailure {
+        misfit(&self.field.columns.get(self.side)[self.index], reason)
+    }
+
+    fn get<'v>(&self, native: Cow<'v, Value>) -> Result<Cow<'v, Value>, MapFailure> {
+        let mut value = in_column(self.known, native);
+        if !self.steps().is_empty() {
+            let stepped = transform::get(self.steps(), value.into_owned());
+            value = Cow::Owned(stepped.map_err(|reason| self.misfit(reason))?);
+        }
+        let kind = self.rule.kind;
+        if *value != Value::Null && value.kind() != Some(kind) {
+            let number = cast::number(value.into_owned(), kind);
+            let wrong = || self.misfit(format!("it isn't {}", kind.as_str()));
+            value = Cow::Owned(number.ok_or_else(wrong)?);
+        }
+        Ok(neutral::settled(self.field, self.rule, self.index, value))
+    }
+
+    fn put<'v>(&self, trunk: Cow<'v, Value>) -> Result<Cow<'v, Value>, MapFailure> {
+        let mut value = trunk;
+        if !self.steps().is_empty() {
+            let kind = self.known.map(|column| column.kind);
+            let stepped = transform::put(self.steps(), value.into_owned(), kind);
+            value = Cow::Owned(stepped.map_err(|reason| self.misfit(reason))?);
+        }
+        value = in_column(self.known, value);
+        if *value == Value::Null {
+            value = Cow::Owned(self.stand_in());
         }
         if let Some(column) = self.known {
-            fit::check(column, &value).map_err(|reason| misfit(self.column, reason))?;
+            fit::check(column, &value).map_err(|reason| self.misfit(reason))?;
         }
         Ok(value)
     }
@@ -104,8 +137,8 @@ impl Cell<'_> {
     /// What is written for null: the default, or an empty set where only that is allowed.
     fn stand_in(&self) -> Value {
         let needs_set = |column: &ColumnSpec| column.kind == ValueType::Set && !column.nullable;
-        match (self.default, self.known) {
-            (Some(default), known) => in_column(known, default.clone()),
+        match (self.rule.defaults.get(self.side), self.known) {
+            (Some(default), known) => in_column(known, Cow::Borrowed(default)).into_owned(),
             (None, Some(column)) if needs_set(column) => {
                 Value::Set(std::collections::BTreeSet::new())
             }
@@ -113,7 +146,7 @@ impl Cell<'_> {
         }
     }
 
-    fn standing(&self, native: Value) -> Value {
+    fn standing<'v>(&self, native: Cow<'v, Value>) -> Cow<'v, Value> {
         let value = match self.get(native.clone()) {
             Ok(value) => value,
             Err(_) => in_column(self.known, native),

@@ -6,12 +6,12 @@ use super::case::Case;
 use crate::agreed::{AgreedField, Origin};
 use crate::id::RecordId;
 use crate::intent::{Intent, IntentState, Op};
-use crate::mapping;
+use crate::mapping::{self, Bound};
 use crate::observation::{ActorClass, Deletion, Observation, Presence, Source};
 use crate::side::{Both, Side};
-use crate::spec::FieldSpec;
 use crate::stamp::Stamp;
 use crate::value::Value;
+use std::borrow::Cow;
 
 impl Case<'_> {
     /// The write landed: its values are accounted for on that side.
@@ -34,8 +34,8 @@ impl Case<'_> {
 
     /// The side's accounted values take what this intent wrote (of a create: both sides').
     pub(super) fn account_written(&mut self, intent: &Intent) {
-        let spec = self.spec;
-        for field in &spec.fields {
+        let fields = self.fields;
+        for field in fields {
             let Some(trunk) = intent.carries.get(&field.name) else { continue };
             let Some(written) = mapping::native(field, intent.side, &intent.values) else {
                 continue;
@@ -51,13 +51,14 @@ impl Case<'_> {
     }
 
     /// The agreed field that a landed create begins: content of the other side.
-    fn begun(&self, field: &FieldSpec, created: Side, trunk: &Value) -> AgreedField {
+    fn begun(&self, field: &Bound<'_>, created: Side, trunk: &Value) -> AgreedField {
         let source = created.other();
         let held = self.native(field, source).filter(|held| {
             self.get(field, source, held)
                 .is_ok_and(|value| mapping::same_trunk(field, &value, trunk))
         });
-        let accounted = held.or_else(|| self.put(field, source, trunk).ok());
+        let held = held.or_else(|| self.put(field, source, trunk).ok());
+        let accounted = held.map(Cow::into_owned);
         let mut both = Both::default();
         *both.get_mut(source) = accounted;
         AgreedField {
@@ -96,7 +97,7 @@ impl Case<'_> {
             known.marker = Some(intent.id);
             known.unread_since = Some(at);
         }
-        *self.now.seen.get_mut(side) = Some(known);
+        self.content.see(side, Some(known));
     }
 
     fn presence_after(&self, intent: &Intent, known: &Observation) -> Presence {

@@ -77,7 +77,7 @@ impl Case<'_> {
     /// The record as it was last seen. It carries nothing: what is agreed begins when it is there.
     fn made_again_from(&self, side: Side, held: &BTreeMap<FieldName, Value>) -> Draft {
         let mut values: Image = self.spec.constants.get(side).clone();
-        for field in &self.spec.fields {
+        for field in self.fields {
             if let Some(value) = held.get(&field.name) {
                 values.extend(spread(field, side, value));
             }
@@ -106,10 +106,10 @@ impl Case<'_> {
         if let Some(former) = self.now.link.record.get_mut(side).take() {
             self.now.link.aliases.push(Alias { side, record: former });
         }
-        if let Agreed::Tomb(tomb) = &mut self.now.agreed {
+        if let Agreed::Tomb(tomb) = self.content.agreed_mut() {
             *tomb.version.get_mut(side) = None;
         }
-        if let Some(seen) = self.now.seen.get_mut(side) {
+        if let Some(seen) = self.content.seen_mut(side) {
             (seen.version, seen.marker, seen.key) = (None, None, None);
         }
     }

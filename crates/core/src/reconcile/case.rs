@@ -2,22 +2,24 @@
 //!
 //! Not here: any row of the tables.
 
+use super::content::Content;
 use crate::agreed::{Agreed, AgreedField, Pair};
 use crate::conflict::Conflict;
-use crate::facts::{Event, Facts};
+use crate::facts::{Claim, Event, Facts, FlowState, Holder, OpenIntents, Parent, Rival};
 use crate::field_error::FieldError;
 use crate::id::{FieldName, IntentId, RecordId, Row, derived};
 use crate::image::Image;
 use crate::intent::{Found, Intent, IntentState, Op};
-use crate::link::{Awaited, Missing};
-use crate::mapping;
+use crate::link::{Awaited, Link, Missing};
+use crate::mapping::{self, Bound};
 use crate::observation::{Observation, Presence};
 use crate::retry::Failure;
 use crate::side::{Both, Side};
-use crate::spec::{FieldSpec, FlowSpec};
+use crate::spec::FlowSpec;
 use crate::stamp::Stamp;
 use crate::value::Value;
 use crate::verdict::{Effect, FieldOutcome};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -58,10 +60,14 @@ impl Draft {
 
 pub(super) struct Case<'a> {
     pub(super) spec: &'a FlowSpec,
-    /// The facts as they came.
-    pub(super) before: Facts,
-    /// The facts as they are now.
-    pub(super) now: Facts,
+    /// The fields of the flow, in its order.
+    pub(super) fields: &'a [Bound<'a>],
+    /// Of the facts as they came what may change and is compared.
+    pub(super) before: Before,
+    /// The facts as they are now, but for agreed state and observations.
+    pub(super) now: Now,
+    /// Agreed state and observations.
+    pub(super) content: Content,
     /// Answers of finds in this batch, by the side that was searched.
     pub(super) found: Both<Option<Answer>>,
     /// Something happened: not just a look at what is due.
@@ -74,13 +80,16 @@ pub(super) struct Case<'a> {
     pub(super) proof: Both<bool>,
     /// Settlements, claims, joins, waits, alerts, in order.
     pub(super) effects: Vec<Effect>,
-    pub(super) outcomes: BTreeMap<FieldName, FieldOutcome>,
+    /// What is told of each field, by its place in the flow.
+    pub(super) outcomes: Vec<Told>,
     /// Values kept back; a later word about their field takes them off again.
     pub(super) field_errors: BTreeMap<FieldName, FieldError>,
     pub(super) row: Row,
     pub(super) rule: String,
     pub(super) due: Option<Stamp>,
     pub(super) drafts: Both<Option<Draft>>,
+    /// The slots that this verdict fills: side, and whether it is the one of writes.
+    pub(super) planned: Vec<(Side, bool)>,
     pub(super) awaits: BTreeSet<Awaited>,
     /// References whose parent is missing, by field.
     pub(super) missing: BTreeMap<FieldName, Missing>,
@@ -88,24 +97,89 @@ pub(super) struct Case<'a> {
     pub(super) fill: Both<Image>,
 }
 
+/// What is told of a field.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Told {
+    /// Nothing was decided about it.
+    #[default]
+    Nothing,
+    /// F1: nobody moved. A verdict doesn't tell it field by field.
+    Calm,
+    /// What was decided.
+    This(FieldOutcome),
+}
+
+impl Told {
+    /// Whether it is this row.
+    pub(super) fn is(&self, row: &str) -> bool {
+        match self {
+            Told::Nothing => false,
+            Told::Calm => row == "F1",
+            Told::This(outcome) => outcome.row.as_str() == row,
+        }
+    }
+}
+
+/// Of the facts as they came what may change and is compared.
+pub(super) struct Before {
+    pub(super) link: Link,
+    pub(super) conflicts: Vec<Conflict>,
+    /// The open reads.
+    pub(super) reads: Both<Option<(IntentId, IntentState)>>,
+}
+
+/// The facts as they are now.
+pub(super) struct Now {
+    pub(super) as_of: Stamp,
+    pub(super) link: Link,
+    pub(super) conflicts: Vec<Conflict>,
+    pub(super) intents: Both<OpenIntents>,
+    pub(super) marked: BTreeMap<IntentId, Intent>,
+    pub(super) claims: Vec<Claim>,
+    pub(super) parents: Vec<Parent>,
+    pub(super) rivals: Vec<Rival>,
+    pub(super) holders: Vec<Holder>,
+    pub(super) flow: FlowState,
+}
+
 impl<'a> Case<'a> {
-    pub(super) fn new(facts: Facts, spec: &'a FlowSpec) -> Case<'a> {
+    pub(super) fn new(facts: Facts, spec: &'a FlowSpec, fields: &'a [Bound<'a>]) -> Case<'a> {
+        let Facts { as_of, link, agreed, seen, conflicts, intents, .. } = facts;
+        let Facts { marked, claims, parents, rivals, holders, flow, .. } = facts;
+        let reads = Both::build(|side| {
+            let read = intents.get(side).read.as_ref();
+            read.map(|read| (read.id, read.state))
+        });
         Case {
             spec,
-            before: facts.clone(),
-            now: facts,
+            fields,
+            before: Before { link: link.clone(), conflicts: conflicts.clone(), reads },
+            now: Now {
+                as_of,
+                link,
+                conflicts,
+                intents,
+                marked,
+                claims,
+                parents,
+                rivals,
+                holders,
+                flow,
+            },
+            content: Content::new(agreed, seen, fields.len()),
             found: Both::default(),
             stirred: false,
             reads: Both::default(),
             readback: Both::default(),
             proof: Both::default(),
             effects: Vec::new(),
-            outcomes: BTreeMap::new(),
+            outcomes: vec![Told::Nothing; fields.len()],
             field_errors: BTreeMap::new(),
             row: Row::from("R20"),
             rule: String::new(),
             due: None,
             drafts: Both::default(),
+            planned: Vec::new(),
             awaits: BTreeSet::new(),
             missing: BTreeMap::new(),
             fill: Both::default(),
@@ -137,14 +211,14 @@ impl<'a> Case<'a> {
         self.rule = rule.into();
     }
 
-    pub(super) fn say(&mut self, field: &FieldSpec, row: &str, rule: &str, outcome: &str) {
+    pub(super) fn say(&mut self, field: &Bound<'_>, row: &str, rule: &str, outcome: &str) {
         let told = FieldOutcome {
             field: field.name.clone(),
             row: Row::from(row),
             rule: rule.to_owned(),
             outcome: outcome.to_owned(),
         };
-        self.outcomes.insert(field.name.clone(), told);
+        self.outcomes[field.at] = Told::This(told);
         self.field_errors.remove(&field.name);
     }
 
@@ -165,7 +239,7 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn seen_of(&self, side: Side) -> Option<&Observation> {
-        self.now.seen.get(side).as_ref()
+        self.content.seen(side)
     }
 
     pub(super) fn present(&self, side: Side) -> bool {
@@ -191,7 +265,7 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn pair(&self) -> Option<&Pair> {
-        match &self.now.agreed {
+        match self.content.agreed() {
             Agreed::Pair(pair) => Some(pair),
             Agreed::None | Agreed::Tomb(_) => None,
         }
@@ -199,45 +273,57 @@ impl<'a> Case<'a> {
 
     /// The agreed fields, begun if nothing was agreed.
     pub(super) fn pair_mut(&mut self) -> &mut Pair {
-        if self.pair().is_none() {
-            self.now.agreed = Agreed::Pair(Pair::default());
+        let agreed = self.content.agreed_mut();
+        if !matches!(agreed, Agreed::Pair(_)) {
+            *agreed = Agreed::Pair(Pair::default());
         }
-        match &mut self.now.agreed {
+        match agreed {
             Agreed::Pair(pair) => pair,
             Agreed::None | Agreed::Tomb(_) => unreachable!("set to a pair just above"),
         }
     }
 
-    pub(super) fn agreed(&self, field: &FieldSpec) -> Option<&AgreedField> {
-        self.pair().and_then(|pair| pair.fields.get(&field.name))
+    pub(super) fn agreed(&self, field: &Bound<'_>) -> Option<&AgreedField> {
+        self.content.field(field)
     }
 
-    pub(super) fn agreed_mut(&mut self, field: &FieldSpec) -> Option<&mut AgreedField> {
-        self.pair_mut().fields.get_mut(&field.name)
+    pub(super) fn agreed_mut(&mut self, field: &Bound<'_>) -> Option<&mut AgreedField> {
+        self.content.field_mut(field)
+    }
+
+    /// What is agreed of a field, begun with what `make` gives if nothing is.
+    pub(super) fn begun_mut(
+        &mut self,
+        field: &Bound<'_>,
+        make: impl FnOnce() -> AgreedField,
+    ) -> &mut AgreedField {
+        if self.agreed(field).is_none() {
+            self.pair_mut().fields.insert(field.name.clone(), make());
+        }
+        self.agreed_mut(field).expect("there was one, or it was put there")
     }
 
     /// What a side holds of a field, if the record is there and the field was seen.
-    pub(super) fn native(&self, field: &FieldSpec, side: Side) -> Option<Value> {
-        let seen = self.seen_of(side).filter(|seen| seen.presence == Presence::Present)?;
-        mapping::native(field, side, &seen.image)
+    pub(super) fn native(&self, field: &Bound<'_>, side: Side) -> Option<Cow<'_, Value>> {
+        self.content.native(field, side)
     }
 
-    pub(super) fn get(
+    pub(super) fn get<'v>(
         &self,
-        field: &FieldSpec,
+        field: &Bound<'_>,
         side: Side,
-        native: &Value,
-    ) -> Result<Value, mapping::MapFailure> {
-        mapping::get(self.spec, field, side, native, &self.now.parents)
+        native: &'v Value,
+    ) -> Result<Cow<'v, Value>, mapping::MapFailure> {
+        field.get(side, native, &self.now.parents)
     }
 
-    pub(super) fn put(
+    pub(super) fn put<'v>(
         &self,
-        field: &FieldSpec,
+        field: &Bound<'_>,
         side: Side,
-        trunk: &Value,
-    ) -> Result<Value, mapping::MapFailure> {
-        mapping::put(self.spec, field, side, trunk, &self.now.parents)
+        trunk: &'v Value,
+    ) -> Result<Cow<'v, Value>, mapping::MapFailure> {
+        field.put(side, trunk, &self.now.parents)
     }
 
     /// Settles an open write or read and empties its slot if the state is a closed one.
@@ -297,6 +383,12 @@ impl<'a> Case<'a> {
         let open = self.now.intents.get_mut(intent.side);
         let slot = if intent.op.writes() { &mut open.write } else { &mut open.read };
         *slot = Some(kept);
+    }
+
+    /// Whether there is an open intent with this id.
+    pub(super) fn is_open(&self, id: IntentId) -> bool {
+        let open = Side::BOTH.into_iter().map(|side| self.now.intents.get(side));
+        open.flat_map(|open| [&open.write, &open.read]).flatten().any(|intent| intent.id == id)
     }
 
     /// The open intent with this id.

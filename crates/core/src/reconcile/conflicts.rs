@@ -11,10 +11,9 @@ use crate::conflict::{
 use crate::id::{ConflictId, FieldName};
 use crate::image::{Image, digest as image_digest};
 use crate::interval::changed;
-use crate::mapping::native;
+use crate::mapping::{Bound, native};
 use crate::observation::Presence;
 use crate::side::{Both, Side};
-use crate::spec::FieldSpec;
 use crate::value::Value;
 use crate::verdict::Effect;
 use std::collections::BTreeMap;
@@ -44,8 +43,8 @@ pub(super) fn digest(conflict: &Conflict) -> String {
 }
 
 impl Case<'_> {
-    fn scoped(&self, scope: &Scope) -> Vec<&FieldSpec> {
-        let fields = self.spec.fields.iter();
+    fn scoped(&self, scope: &Scope) -> Vec<&Bound<'_>> {
+        let fields = self.fields.iter();
         let in_scope = fields.filter(|field| match scope {
             Scope::Field(name) => field.name == *name,
             Scope::Record => true,
@@ -68,7 +67,7 @@ impl Case<'_> {
         for field in self.scoped(scope) {
             let Some(held) = native(field, side, &seen.image) else { continue };
             if let Ok(value) = self.get(field, side, &held) {
-                part.values.insert(field.name.clone(), value);
+                part.values.insert(field.name.clone(), value.into_owned());
             }
             part.native.insert(field.name.clone(), held);
             let since = self.since(field, side);
@@ -158,7 +157,7 @@ impl Case<'_> {
     pub(super) fn bring_up_to_date(&mut self, id: ConflictId) -> bool {
         let Some(open) = self.now.conflicts.iter().find(|open| open.id == id) else { return false };
         let mut fresh = self.picture(open.kind, open.scope.clone(), open.state);
-        if matches!(self.now.agreed, Agreed::Tomb(_)) {
+        if matches!(self.content.agreed(), Agreed::Tomb(_)) {
             fresh.agreed.clone_from(&open.agreed);
             for side in Side::BOTH {
                 fresh.sides.get_mut(side).present = open.sides.get(side).present;
@@ -170,7 +169,7 @@ impl Case<'_> {
         refresh(open, fresh)
     }
 
-    pub(super) fn note_result(&mut self, id: ConflictId, field: &FieldSpec, value: &Value) {
+    pub(super) fn note_result(&mut self, id: ConflictId, field: &Bound<'_>, value: &Value) {
         if let Some(conflict) = self.now.conflicts.iter_mut().find(|one| one.id == id) {
             conflict.result.insert(field.name.clone(), value.clone());
         }
@@ -241,7 +240,10 @@ impl Case<'_> {
 
     /// H8, H9: fields that are no longer mapped; snoozed ones whose time has come.
     pub(super) fn tend_conflicts(&mut self) {
-        let mapped: Vec<FieldName> = self.spec.fields.iter().map(|one| one.name.clone()).collect();
+        if self.now.conflicts.is_empty() {
+            return;
+        }
+        let mapped: Vec<FieldName> = self.fields.iter().map(|one| one.name.clone()).collect();
         self.close_all(CloseReason::Obsolete, |one| match &one.scope {
             Scope::Field(name) => !mapped.contains(name),
             Scope::Record => false,

@@ -9,12 +9,12 @@ use crate::id::FieldName;
 use crate::image::Image;
 use crate::intent::{FindKey, Op};
 use crate::link::Phase;
-use crate::mapping::{MapFailure, native, spread};
+use crate::mapping::{Bound, MapFailure, spread};
 use crate::matching::{counterpart, find_keys};
-use crate::observation::Presence;
 use crate::side::Side;
-use crate::spec::{FieldSpec, MatchBy};
+use crate::spec::MatchBy;
 use crate::value::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 impl Case<'_> {
@@ -24,9 +24,9 @@ impl Case<'_> {
         self.stay(row, rule);
         let mut draft = Draft::new(Op::Create, format!("{row} {rule}"));
         draft.values.clone_from(self.spec.constants.get(side));
-        let spec = self.spec;
+        let fields = self.fields;
         let mut waits = false;
-        for field in &spec.fields {
+        for field in fields {
             waits |= self.create_field(field, side, &mut draft);
         }
         if waits {
@@ -38,7 +38,7 @@ impl Case<'_> {
     }
 
     /// Adds a field to a create; whether it waits for a parent.
-    fn create_field(&mut self, field: &FieldSpec, side: Side, draft: &mut Draft) -> bool {
+    fn create_field(&mut self, field: &Bound<'_>, side: Side, draft: &mut Draft) -> bool {
         let Some(trunk) = self.content(field, side) else { return false };
         let trunk = match trunk {
             Ok(trunk) => trunk,
@@ -47,7 +47,7 @@ impl Case<'_> {
                 return self.create_without(field, way, &failure, Value::Null, draft);
             }
         };
-        match self.put(field, side, &trunk) {
+        match self.put(field, side, &trunk).map(Cow::into_owned) {
             Ok(value) => {
                 draft.values.extend(spread(field, side, &value));
                 draft.carries.insert(field.name.clone(), trunk);
@@ -62,7 +62,7 @@ impl Case<'_> {
     /// so what it holds meanwhile is never taken for a change. Whether it waits instead.
     fn create_without(
         &mut self,
-        field: &FieldSpec,
+        field: &Bound<'_>,
         way: Way,
         failure: &MapFailure,
         trunk: Value,
@@ -81,7 +81,7 @@ impl Case<'_> {
     }
 
     /// What a new record of `side` is to hold: the agreed content, else what the other side holds.
-    fn content(&self, field: &FieldSpec, side: Side) -> Option<Result<Value, MapFailure>> {
+    fn content(&self, field: &Bound<'_>, side: Side) -> Option<Result<Value, MapFailure>> {
         if let Some(agreed) = self.agreed(field) {
             return Some(Ok(agreed.trunk.clone()));
         }
@@ -89,7 +89,7 @@ impl Case<'_> {
             return None;
         }
         let held = self.native(field, side.other())?;
-        Some(self.get(field, side.other(), &held))
+        Some(self.get(field, side.other(), &held).map(Cow::into_owned))
     }
 
     /// Columns that match rules fill with the other side's key.
@@ -122,15 +122,15 @@ impl Case<'_> {
 
     /// Folds what the only side at hand changed into the trunk, for a record that is made again.
     pub(super) fn fold_alone(&mut self, side: Side) {
-        let Some(seen) = self.seen_of(side).cloned() else { return };
-        if seen.presence != Presence::Present || matches!(self.now.agreed, Agreed::None) {
+        if !self.present(side) || matches!(self.content.agreed(), Agreed::None) {
             return;
         }
         let mut folded: BTreeMap<FieldName, (Value, Value)> = BTreeMap::new();
-        for field in self.spec.fields.iter().filter(|field| self.moved(field, side)) {
-            let Some(held) = native(field, side, &seen.image) else { continue };
+        for field in self.fields.iter().filter(|field| self.moved(field, side)) {
+            let Some(held) = self.native(field, side) else { continue };
             if let Ok(value) = self.get(field, side, &held) {
-                folded.insert(field.name.clone(), (value, held));
+                let value = value.into_owned();
+                folded.insert(field.name.clone(), (value, held.into_owned()));
             }
         }
         for (name, (value, held)) in folded {

@@ -10,10 +10,10 @@ use crate::id::Row;
 use crate::intent::Op;
 use crate::interval::{Interval, UNKNOWN, after, changed};
 use crate::link::{Alias, Phase};
-use crate::mapping;
+use crate::mapping::Bound;
 use crate::observation::{Deletion, Source};
 use crate::side::Side;
-use crate::spec::{DeleteConflict, DeletePolicy, FieldSpec, Mapping, OneWayEdit};
+use crate::spec::{DeleteConflict, DeletePolicy, Mapping, OneWayEdit};
 use crate::stamp::Stamp;
 use crate::verdict::Effect;
 
@@ -59,8 +59,8 @@ impl Case<'_> {
 
     /// Edits that never count (F6, F7, F10) don't count against a deletion either; they are stored.
     fn set_edits_aside(&mut self, side: Side) {
-        let spec = self.spec;
-        for field in &spec.fields {
+        let fields = self.fields;
+        for field in fields {
             let asks = match field.on_one_way_edit {
                 OneWayEdit::Flag => field.direction.owner() == Some(side.other()),
                 OneWayEdit::Overwrite | OneWayEdit::Keep => false,
@@ -84,7 +84,7 @@ impl Case<'_> {
     }
 
     fn parent_gone(&self) -> bool {
-        let refers = self.spec.fields.iter().any(|field| match field.mapping {
+        let refers = self.fields.iter().any(|field| match field.mapping {
             Mapping::Parent { .. } => true,
             Mapping::Values { .. } => false,
         });
@@ -94,19 +94,18 @@ impl Case<'_> {
     /// Whether the other side counts as changed: it moved, or the trunk holds content of its origin
     /// that the deleting side had not received.
     fn changed_since(&self, gone: Side) -> bool {
-        let spec = self.spec;
-        spec.fields
+        self.fields
             .iter()
             .any(|field| self.moved(field, gone.other()) || self.owed_to_deleter(field, gone))
     }
 
-    fn owed_to_deleter(&self, field: &FieldSpec, gone: Side) -> bool {
+    fn owed_to_deleter(&self, field: &Bound<'_>, gone: Side) -> bool {
         let Some(agreed) = self.agreed(field) else { return false };
         let Ok(due) = self.put(field, gone, &agreed.trunk) else { return false };
         let received = agreed.accounted.get(gone).as_ref();
         origin_side(agreed.origin) != Some(gone)
             && !*agreed.tolerated.get(gone)
-            && received.is_some_and(|held| !mapping::same(self.spec, field, gone, held, &due))
+            && received.is_some_and(|held| !field.same(gone, held, &due))
     }
 
     /// R30, R31, R38: nothing changed on the other side.
@@ -213,7 +212,7 @@ impl Case<'_> {
             let agreed = self.agreed(field).filter(|_| self.owed_to_deleter(field, gone))?;
             Some(agreed.changed.unwrap_or(UNKNOWN))
         };
-        self.spec.fields.iter().filter_map(when).collect()
+        self.fields.iter().filter_map(when).collect()
     }
 
     /// R35: the changed record stays, and the deleted one is brought back or made again.
@@ -231,7 +230,7 @@ impl Case<'_> {
         if let Some(former) = self.now.link.record.get_mut(side).take() {
             self.now.link.aliases.push(Alias { side, record: former });
         }
-        *self.now.seen.get_mut(side) = None;
+        self.content.see(side, None);
         self.forget_side(side);
         self.fold_alone(side.other());
         self.create(side, row, rule);

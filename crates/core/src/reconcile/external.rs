@@ -29,7 +29,7 @@ impl Case<'_> {
             MatchBy::Equal => false,
         };
         let own = rule.columns.get(side) == &self.spec.ends.get(side).key;
-        let mapped = self.spec.fields.iter().any(|field| {
+        let mapped = self.fields.iter().any(|field| {
             rule.columns.get(side).iter().any(|column| field.columns.get(side).contains(column))
         });
         external && !own && !mapped && self.present(Side::Left) && self.present(Side::Right)

@@ -3,7 +3,7 @@
 //! Not here: first meetings (`first`), holds (`hold`), who wins (`strategy`).
 
 use super::account::origin;
-use super::case::{Case, Draft};
+use super::case::{Case, Draft, Told};
 use super::outcome::Settled;
 use super::parents::Way;
 use super::parties::{Party, Situation, Who, counts};
@@ -13,12 +13,13 @@ use crate::conflict::{ConflictKind, ConflictState, Decider, Scope};
 use crate::id::Row;
 use crate::intent::Op;
 use crate::interval::Interval;
-use crate::mapping::{same, same_trunk, spread};
+use crate::mapping::{Bound, same_trunk, spread};
 use crate::observation::ActorClass;
 use crate::side::{Both, Side};
-use crate::spec::{FieldSpec, OneWayEdit, Strategy};
+use crate::spec::{OneWayEdit, Strategy};
 use crate::stamp::Stamp;
 use crate::value::Value;
+use std::borrow::Cow;
 
 /// Changes in a row that duet's own writes may cause on one field (I16).
 const HOPS_MAX: u8 = 3;
@@ -28,8 +29,7 @@ const CONTESTED_US: i64 = 600 * Stamp::SECOND;
 impl Case<'_> {
     /// R20-R23: both records are there; field by field.
     pub(super) fn fields(&mut self) {
-        let moved =
-            Both::build(|side| self.spec.fields.iter().any(|field| self.moved(field, side)));
+        let moved = Both::build(|side| self.fields.iter().any(|field| self.moved(field, side)));
         let (row, rule) = match (moved.left, moved.right) {
             (false, false) => ("R20", "nothing moved"),
             (true, false) => ("R21", "left moved"),
@@ -43,8 +43,8 @@ impl Case<'_> {
 
     pub(super) fn each_field(&mut self) {
         self.claim_keys();
-        let spec = self.spec;
-        for field in &spec.fields {
+        let fields = self.fields;
+        for field in fields {
             self.field(field);
         }
         self.fill_external_ids();
@@ -53,13 +53,16 @@ impl Case<'_> {
         }
     }
 
-    fn field(&mut self, field: &FieldSpec) {
+    fn field(&mut self, field: &Bound<'_>) {
         let unseen = Side::BOTH.into_iter().any(|side| self.native(field, side).is_none());
         if unseen || self.held(field) {
             return;
         }
         if self.agreed(field).is_none() {
             return self.first(field);
+        }
+        if !Side::BOTH.into_iter().any(|side| self.moved(field, side)) {
+            return self.calm(field);
         }
         for side in Side::BOTH {
             if self.moved(field, side) && self.set_aside(field, side) {
@@ -89,14 +92,16 @@ impl Case<'_> {
     }
 
     /// F1, unless a move was set aside just now.
-    fn calm(&mut self, field: &FieldSpec) {
-        if !self.outcomes.contains_key(&field.name) {
-            self.say(field, "F1", "nobody moved", "as agreed");
+    fn calm(&mut self, field: &Bound<'_>) {
+        let told = &mut self.outcomes[field.at];
+        if matches!(told, Told::Nothing) {
+            *told = Told::Calm;
+            self.field_errors.remove(&field.name);
         }
     }
 
     /// F2, F3: one side moved and had seen what was agreed.
-    fn one_moved(&mut self, field: &FieldSpec, party: &Party) {
+    fn one_moved(&mut self, field: &Bound<'_>, party: &Party) {
         let Who::Side(side) = party.who else { return };
         let row = match side {
             Side::Left => "F2",
@@ -108,7 +113,7 @@ impl Case<'_> {
     }
 
     /// F5f: nobody goes back silently, not even without a rival.
-    fn step_back(&mut self, field: &FieldSpec, party: &Party) {
+    fn step_back(&mut self, field: &Bound<'_>, party: &Party) {
         let Who::Side(side) = party.who else { return };
         let scope = Scope::Field(field.name.clone());
         let open = ConflictState::Open;
@@ -118,7 +123,7 @@ impl Case<'_> {
     }
 
     /// F6, F7, F10: moves that never reach the trunk. Whether the field is done with.
-    pub(super) fn set_aside(&mut self, field: &FieldSpec, side: Side) -> bool {
+    pub(super) fn set_aside(&mut self, field: &Bound<'_>, side: Side) -> bool {
         if field.direction.owner() == Some(side.other()) {
             return self.against_direction(field, side);
         }
@@ -132,7 +137,7 @@ impl Case<'_> {
         false
     }
 
-    fn against_direction(&mut self, field: &FieldSpec, side: Side) -> bool {
+    fn against_direction(&mut self, field: &Bound<'_>, side: Side) -> bool {
         if self.holds_what_is_owed(field, side) {
             self.take_over(field, side);
             return false;
@@ -160,23 +165,23 @@ impl Case<'_> {
         }
     }
 
-    fn holds_what_is_owed(&self, field: &FieldSpec, side: Side) -> bool {
+    fn holds_what_is_owed(&self, field: &Bound<'_>, side: Side) -> bool {
         let Some(agreed) = self.agreed(field) else { return false };
         let due = self.put(field, side, &agreed.trunk);
         let held = self.native(field, side);
-        due.ok().zip(held).is_some_and(|(due, held)| same(self.spec, field, side, &due, &held))
+        due.ok().zip(held).is_some_and(|(due, held)| field.same(side, &due, &held))
     }
 
     /// The side's value is accounted for, without reaching the trunk.
-    fn take_over(&mut self, field: &FieldSpec, side: Side) {
-        let held = self.native(field, side);
+    fn take_over(&mut self, field: &Bound<'_>, side: Side) {
+        let held = self.native(field, side).map(Cow::into_owned);
         if let Some(agreed) = self.agreed_mut(field) {
             *agreed.accounted.get_mut(side) = held;
         }
     }
 
     /// The difference stays, unless there is newer content that the side has not received.
-    fn leave(&mut self, field: &FieldSpec, side: Side) {
+    fn leave(&mut self, field: &Bound<'_>, side: Side) {
         let owed = self.agreed(field).is_some_and(|agreed| self.unseen(field, side, agreed));
         if owed {
             self.take_over(field, side);
@@ -185,7 +190,7 @@ impl Case<'_> {
         }
     }
 
-    pub(super) fn tolerate(&mut self, field: &FieldSpec, side: Side) {
+    pub(super) fn tolerate(&mut self, field: &Bound<'_>, side: Side) {
         self.take_over(field, side);
         if let Some(agreed) = self.agreed_mut(field) {
             *agreed.tolerated.get_mut(side) = true;
@@ -193,14 +198,14 @@ impl Case<'_> {
     }
 
     /// Stores an edit that doesn't count: closed at once, or applied by writing it back.
-    fn note(&mut self, field: &FieldSpec, kind: ConflictKind, row: &str, rule: &str, stays: bool) {
+    fn note(&mut self, field: &Bound<'_>, kind: ConflictKind, row: &str, rule: &str, stays: bool) {
         let state = if stays { ConflictState::Closed } else { ConflictState::Applied };
         let decider = Decider::Rule { row: Row::from(row), rule: rule.to_owned() };
         self.open_conflict(kind, Scope::Field(field.name.clone()), state, Some(decider));
     }
 
     /// I16: changes that follow from our own writes again and again stop at a person.
-    fn oscillates(&mut self, field: &FieldSpec, agreed: &AgreedField) -> bool {
+    fn oscillates(&mut self, field: &Bound<'_>, agreed: &AgreedField) -> bool {
         let moved: Vec<Side> =
             Side::BOTH.into_iter().filter(|side| self.moved(field, *side)).collect();
         if moved.is_empty() {
@@ -215,14 +220,16 @@ impl Case<'_> {
             self.say(field, "F11", "our own writes keep changing it (I16)", "held for a person");
             return true;
         }
-        if let Some(agreed) = self.agreed_mut(field) {
+        if agreed.hops != hops
+            && let Some(agreed) = self.agreed_mut(field)
+        {
             agreed.hops = hops;
         }
         false
     }
 
     /// F5, F12: parties differ.
-    fn collide(&mut self, field: &FieldSpec, agreed: &AgreedField, parties: &[Party]) {
+    fn collide(&mut self, field: &Bound<'_>, agreed: &AgreedField, parties: &[Party]) {
         if self.against_a_person(field, agreed, parties) {
             return;
         }
@@ -236,7 +243,7 @@ impl Case<'_> {
 
     pub(super) fn conclude(
         &mut self,
-        field: &FieldSpec,
+        field: &Bound<'_>,
         parties: &[Party],
         settled: Settled,
         kind: ConflictKind,
@@ -261,7 +268,7 @@ impl Case<'_> {
     /// New content: the trunk takes the value, the movers are accounted for.
     pub(super) fn fold(
         &mut self,
-        field: &FieldSpec,
+        field: &Bound<'_>,
         parties: &[Party],
         value: &Value,
         origin: Origin,
@@ -270,8 +277,7 @@ impl Case<'_> {
     ) {
         let now = self.now.as_of;
         let met = self.agreed(field).is_some();
-        let entry = self.pair_mut().fields.entry(field.name.clone());
-        let agreed = entry.or_insert_with(|| begin(value, now, origin));
+        let agreed = self.begun_mut(field, || begin(value, now, origin));
         if !same_trunk(field, &agreed.trunk, value) {
             agreed.trunk = value.clone();
             agreed.at = now;
@@ -293,9 +299,11 @@ impl Case<'_> {
     /// Writes what a side is behind (F1b), all fields in one call.
     fn draft_update(&mut self, side: Side) {
         let mut draft = Draft::new(Op::Update, String::new());
-        let spec = self.spec;
-        for field in &spec.fields {
-            self.draft_field(field, side, &mut draft);
+        let fields = self.fields;
+        for field in fields {
+            if self.is_behind(field, side) {
+                self.draft_field(field, side, &mut draft);
+            }
         }
         for (column, value) in std::mem::take(self.fill.get_mut(side)) {
             draft.values.entry(column).or_insert(value);
@@ -306,9 +314,9 @@ impl Case<'_> {
         }
     }
 
-    fn draft_field(&mut self, field: &FieldSpec, side: Side, draft: &mut Draft) {
-        let Some(trunk) = self.owed(field, side) else { return };
-        let due = match self.put(field, side, &trunk) {
+    fn draft_field(&mut self, field: &Bound<'_>, side: Side, draft: &mut Draft) {
+        let Some(trunk) = self.agreed(field).map(|agreed| agreed.trunk.clone()) else { return };
+        let due = match self.put(field, side, &trunk).map(Cow::into_owned) {
             Ok(due) if !self.lacks_parent(field, side) => Some((due, trunk)),
             Ok(_) => self.stand_in(field, side).map(|due| (due, Value::Null)),
             Err(failure) => {
@@ -317,9 +325,9 @@ impl Case<'_> {
             }
         };
         let Some((due, carried)) = due else { return };
-        let held = self.native(field, side);
+        let held = self.native(field, side).map(Cow::into_owned);
         let due = self.vacated(field, held.as_ref(), due);
-        if held.is_some_and(|held| same(self.spec, field, side, &held, &due)) {
+        if held.is_some_and(|held| field.same(side, &held, &due)) {
             return;
         }
         draft.values.extend(spread(field, side, &due));
@@ -329,7 +337,7 @@ impl Case<'_> {
     }
 
     /// P7: nothing instead of the value, until the side holds nothing; then the value.
-    fn vacated(&mut self, field: &FieldSpec, held: Option<&Value>, due: Value) -> Value {
+    fn vacated(&mut self, field: &Bound<'_>, held: Option<&Value>, due: Value) -> Value {
         let vacate = &mut self.now.link.memory.vacate;
         if !vacate.contains(&field.name) {
             return due;
@@ -341,19 +349,24 @@ impl Case<'_> {
         Value::Null
     }
 
-    /// The content that a side is owed of a field, if it may be written there.
-    pub(super) fn owed(&self, field: &FieldSpec, side: Side) -> Option<Value> {
-        let agreed = self.agreed(field)?;
+    /// Whether a side is owed content of a field that it doesn't plainly hold already, and that may
+    /// be written there.
+    fn is_behind(&self, field: &Bound<'_>, side: Side) -> bool {
+        let Some(agreed) = self.agreed(field) else { return false };
         let open = field.direction.owner() != Some(side)
             && !field.create_only
             && !*agreed.tolerated.get(side)
-            && !self.moved(field, side)
-            && self.native(field, side).is_some()
-            && !self.is_held(field);
-        open.then(|| agreed.trunk.clone())
+            && !self.moved(field, side);
+        let Some(held) = self.native(field, side).filter(|_| open) else { return false };
+        let due = self.put(field, side, &agreed.trunk);
+        let equal = due.is_ok_and(|due| field.same(side, &held, &due));
+        let settled = equal
+            && !self.lacks_parent(field, side)
+            && !self.now.link.memory.vacate.contains(&field.name);
+        !settled && !self.is_held(field)
     }
 
-    fn contested(&self, field: &FieldSpec) -> bool {
+    fn contested(&self, field: &Bound<'_>) -> bool {
         let since = self.now.as_of.plus(-CONTESTED_US);
         let recent = |at: Option<Stamp>| at.is_some_and(|at| at > since);
         let both = self
@@ -362,15 +375,14 @@ impl Case<'_> {
         counts(&field.strategy) || both
     }
 
-    fn say_write(&mut self, field: &FieldSpec, side: Side) {
-        match self.outcomes.get_mut(&field.name) {
-            Some(told) if told.row.as_str() == "F1" => {
-                told.row = Row::from("F1b");
-                told.rule = format!("{side} is behind what was agreed");
-                told.outcome = format!("write {side}");
+    fn say_write(&mut self, field: &Bound<'_>, side: Side) {
+        match &mut self.outcomes[field.at] {
+            Told::Nothing => {}
+            Told::This(told) => told.outcome = format!("{}, write {side}", told.outcome),
+            Told::Calm => {
+                let rule = format!("{side} is behind what was agreed");
+                self.say(field, "F1b", &rule, &format!("write {side}"));
             }
-            Some(told) => told.outcome = format!("{}, write {side}", told.outcome),
-            None => {}
         }
     }
 }

@@ -2,17 +2,17 @@
 //!
 //! Not here: any decision.
 
-use super::case::Case;
+use super::case::{Case, Told};
 use crate::agreed::Agreed;
 use crate::conflict::{CloseReason, Conflict, ConflictState, Scope};
-use crate::facts::Facts;
 use crate::field_error::FieldError;
 use crate::id::ConflictId;
+use crate::image::Image;
 use crate::intent::{Intent, Op};
 use crate::link::{Awaited, Phase};
-use crate::mapping::same;
+use crate::mapping::Bound;
+use crate::observation::{Observation, Presence};
 use crate::side::{Both, Side};
-use crate::spec::FieldSpec;
 use crate::verdict::{Effect, FieldOutcome, Verdict};
 
 impl Case<'_> {
@@ -27,7 +27,7 @@ impl Case<'_> {
                 plans.extend(self.plan_read(side, judged));
             }
         }
-        self.take_plans(&plans);
+        self.take_plans(plans);
         self.close_applied();
         self.note_agreement(judged);
         self.note_waits(judged);
@@ -35,7 +35,7 @@ impl Case<'_> {
         self.forget_closed_calls();
         self.look_when_snoozed_ends();
         self.now.link.due_at = if self.may_decide() { self.due } else { None };
-        self.verdict(plans)
+        self.verdict()
     }
 
     /// Whether the tables were reached: else planned writes and waits stay as they are.
@@ -44,15 +44,27 @@ impl Case<'_> {
         self.may_decide() && !blocked
     }
 
-    fn take_plans(&mut self, plans: &[Intent]) {
+    fn take_plans(&mut self, plans: Vec<Intent>) {
         for plan in plans {
             if plan.op == Op::Delete {
                 self.count_delete(plan.side);
             }
+            self.planned.push((plan.side, plan.op.writes()));
             let open = self.now.intents.get_mut(plan.side);
             let slot = if plan.op.writes() { &mut open.write } else { &mut open.read };
-            *slot = Some(plan.clone());
+            *slot = Some(plan);
         }
+    }
+
+    /// The plans of this verdict, taken out of the slots that they fill.
+    fn plans(&mut self) -> Vec<Effect> {
+        let intents = &mut self.now.intents;
+        let mut taken = |(side, writes)| {
+            let open = intents.get_mut(side);
+            if writes { open.write.take() } else { open.read.take() }
+        };
+        let planned = std::mem::take(&mut self.planned).into_iter();
+        planned.filter_map(|slot| Some(Effect::Plan(Box::new(taken(slot)?)))).collect()
     }
 
     /// A decision is over when it is confirmed, not when it was taken (I8).
@@ -68,7 +80,7 @@ impl Case<'_> {
     fn carried_out(&self, conflict: &Conflict) -> bool {
         match &conflict.scope {
             Scope::Field(name) => {
-                let field = self.spec.fields.iter().find(|field| field.name == *name);
+                let field = self.fields.iter().find(|field| field.name == *name);
                 field.is_some_and(|field| self.in_agreement(field))
             }
             Scope::Record => match self.now.link.phase {
@@ -81,12 +93,12 @@ impl Case<'_> {
     }
 
     /// Whether both sides hold what is agreed of a field, or are allowed not to.
-    fn in_agreement(&self, field: &FieldSpec) -> bool {
+    fn in_agreement(&self, field: &Bound<'_>) -> bool {
         let Some(agreed) = self.agreed(field) else { return false };
         Side::BOTH.into_iter().all(|side| {
             let Some(held) = self.native(field, side) else { return false };
             let due = self.put(field, side, &agreed.trunk);
-            let equal = due.is_ok_and(|due| same(self.spec, field, side, &held, &due));
+            let equal = due.is_ok_and(|due| field.same(side, &held, &due));
             let spared = *agreed.tolerated.get(side)
                 || field.create_only
                 || field.direction.owner() == Some(side);
@@ -105,7 +117,7 @@ impl Case<'_> {
         let stamps = Both::build(|side| self.seen_of(side)?.changed_at);
         if self.now.link.synced_at.is_none()
             || stamps != self.now.link.synced
-            || self.now.agreed != self.before.agreed
+            || self.content.is_agreed_otherwise()
         {
             self.now.link.synced = stamps;
             self.now.link.synced_at = Some(self.now.as_of);
@@ -114,10 +126,10 @@ impl Case<'_> {
 
     fn all_agree(&self) -> bool {
         let held = self.holding().next().is_some();
-        let seen =
-            self.spec.fields.iter().filter(|field| {
-                Side::BOTH.into_iter().all(|side| self.native(field, side).is_some())
-            });
+        let seen = self
+            .fields
+            .iter()
+            .filter(|field| Side::BOTH.into_iter().all(|side| self.native(field, side).is_some()));
         !held && self.awaits.is_empty() && seen.into_iter().all(|field| self.in_agreement(field))
     }
 
@@ -157,7 +169,7 @@ impl Case<'_> {
         }
         let known = std::mem::take(&mut self.now.link.memory.field_errors);
         let mut wanted: Vec<FieldError> = Vec::with_capacity(self.field_errors.len());
-        for field in &self.spec.fields {
+        for field in self.fields {
             let Some(mut error) = self.field_errors.remove(&field.name) else { continue };
             if let Some(earlier) = known.iter().find(|earlier| error.continues(earlier)) {
                 error.since = earlier.since;
@@ -172,7 +184,7 @@ impl Case<'_> {
 
     fn forget_closed_calls(&mut self) {
         let mut failing = std::mem::take(&mut self.now.link.memory.failing);
-        failing.retain(|one| self.open_intent(one.intent).is_some());
+        failing.retain(|one| self.is_open(one.intent));
         self.now.link.memory.failing = failing;
     }
 
@@ -180,21 +192,22 @@ impl Case<'_> {
         self.now.link.memory.waiting_since.is_some()
     }
 
-    fn verdict(mut self, plans: Vec<Intent>) -> Verdict {
+    fn verdict(mut self) -> Verdict {
         let conflicts = self.changed_conflicts();
         let mut effects = std::mem::take(&mut self.effects);
         effects.extend(conflicts.into_iter().map(|one| Effect::Conflict(Box::new(one))));
-        effects.extend(plans.into_iter().map(|one| Effect::Plan(Box::new(one))));
-        let changed = effects.iter().any(is_stored) || differs(&self.before, &self.now);
+        effects.extend(self.plans());
+        let changed = effects.iter().any(is_stored) || self.differs();
         if changed {
             self.now.link.rev = self.before.link.rev + 1;
         }
         let outcomes = self.told();
         let echo = effects.is_empty() && self.nothing_new();
+        let (agreed, seen) = self.content.into_parts();
         Verdict {
             link: self.now.link,
-            agreed: self.now.agreed,
-            seen: self.now.seen,
+            agreed,
+            seen,
             effects,
             row: self.row,
             rule: self.rule,
@@ -204,10 +217,19 @@ impl Case<'_> {
         }
     }
 
+    fn differs(&self) -> bool {
+        let seen = Side::BOTH.into_iter().any(|side| self.content.is_seen_otherwise(side));
+        seen || self.content.is_agreed_otherwise() || self.before.link != self.now.link
+    }
+
     /// Field outcomes in the order of the configuration.
-    fn told(&self) -> Vec<FieldOutcome> {
-        let fields = self.spec.fields.iter();
-        fields.filter_map(|field| self.outcomes.get(&field.name).cloned()).collect()
+    fn told(&mut self) -> Vec<FieldOutcome> {
+        let all = std::mem::take(&mut self.outcomes).into_iter();
+        let told = all.filter_map(|told| match told {
+            Told::Nothing | Told::Calm => None,
+            Told::This(outcome) => Some(outcome),
+        });
+        told.collect()
     }
 
     /// New and changed conflicts, each with its revision one higher.
@@ -232,20 +254,16 @@ impl Case<'_> {
         let same_link = before.phase == now.phase
             && before.record == now.record
             && before.aliases == now.aliases;
-        let seen = Both::build(|side| values_of(&self.before, side) == values_of(&self.now, side));
-        let settled = matches!(self.now.agreed, Agreed::Pair(_) | Agreed::Tomb(_));
-        let unchanged = seen.left && seen.right;
-        same_link
-            && self.before.agreed == self.now.agreed
-            && (unchanged || settled && self.judged())
+        let unchanged = Side::BOTH.into_iter().all(|side| {
+            values_of(self.content.seen_before(side)) == values_of(self.content.seen(side))
+        });
+        let settled = matches!(self.content.agreed(), Agreed::Pair(_) | Agreed::Tomb(_));
+        same_link && !self.content.is_agreed_otherwise() && (unchanged || settled && self.judged())
     }
 }
 
-fn values_of(
-    facts: &Facts,
-    side: Side,
-) -> Option<(&crate::observation::Presence, &crate::image::Image)> {
-    facts.seen.get(side).as_ref().map(|seen| (&seen.presence, &seen.image))
+fn values_of(seen: Option<&Observation>) -> Option<(&Presence, &Image)> {
+    seen.map(|seen| (&seen.presence, &seen.image))
 }
 
 /// Whether an effect is stored with the link's new revision. The others only ask somebody to act.
@@ -262,8 +280,4 @@ fn is_stored(effect: &Effect) -> bool {
         | Effect::CountDelete(_) => true,
         Effect::Join(_) | Effect::WakeChildren(_) | Effect::Alert(_) => false,
     }
-}
-
-fn differs(before: &Facts, now: &Facts) -> bool {
-    before.link != now.link || before.agreed != now.agreed || before.seen != now.seen
 }

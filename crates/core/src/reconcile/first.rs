@@ -3,17 +3,17 @@
 //! Not here: matching (`matching`), who wins (`strategy`).
 
 use super::account::origin;
-use super::case::Case;
+use super::case::{Case, Told};
 use super::outcome::Settled;
 use super::parents::Way;
 use super::parties::{Party, Who};
 use super::strategy::{Collision, settle};
 use crate::agreed::Origin;
 use crate::conflict::ConflictKind;
-use crate::mapping::{MapFailure, same_trunk};
+use crate::mapping::{Bound, MapFailure, same_trunk};
 use crate::observation::ActorClass;
 use crate::side::Side;
-use crate::spec::{FieldSpec, Strategy};
+use crate::spec::Strategy;
 
 impl Case<'_> {
     /// R13, R14: two records meet for the first time.
@@ -21,13 +21,14 @@ impl Case<'_> {
         self.close_matching_conflicts();
         self.stay("R14", "matched: some fields differ");
         self.each_field();
-        let calm = self.outcomes.values().all(|told| told.row.as_str() == "G1");
+        let equal = |told: &Told| matches!(told, Told::Nothing) || told.is("G1");
+        let calm = self.outcomes.iter().all(equal);
         if calm {
             self.stay("R13", "matched: everything is equal");
         }
     }
 
-    pub(super) fn first(&mut self, field: &FieldSpec) {
+    pub(super) fn first(&mut self, field: &Bound<'_>) {
         let parties = match self.first_parties(field) {
             Ok(parties) => parties,
             Err((side, failure)) => {
@@ -47,7 +48,7 @@ impl Case<'_> {
         self.conclude(field, &parties, settled, ConflictKind::FirstLinkDiffers);
     }
 
-    fn first_parties(&self, field: &FieldSpec) -> Result<Vec<Party>, (Side, MapFailure)> {
+    fn first_parties(&self, field: &Bound<'_>) -> Result<Vec<Party>, (Side, MapFailure)> {
         let mut parties = Vec::new();
         for side in Side::BOTH {
             parties.extend(self.party(field, side).map_err(|failure| (side, failure))?);
@@ -56,7 +57,7 @@ impl Case<'_> {
     }
 
     /// G2, G3: the empty side is filled, unless that is against the direction.
-    fn fill_empty(&mut self, field: &FieldSpec, parties: &[Party]) {
+    fn fill_empty(&mut self, field: &Bound<'_>, parties: &[Party]) {
         let Some(filled) = parties.iter().find(|party| !party.value.is_null()) else { return };
         let Who::Side(side) = filled.who else { return };
         let row = match side {
@@ -76,7 +77,7 @@ impl Case<'_> {
         self.say(field, row, "fill_nulls", &format!("trunk := {side}"));
     }
 
-    fn first_winner(&self, field: &FieldSpec, parties: &[Party]) -> Settled {
+    fn first_winner(&self, field: &Bound<'_>, parties: &[Party]) -> Settled {
         let collision = Collision { parties, trunk: None };
         if let Some(owner) = field.direction.owner() {
             return settle(&Strategy::SourceOfTruth(owner), &collision);

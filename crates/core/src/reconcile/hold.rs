@@ -8,16 +8,16 @@ use super::strategy::is_step_back;
 use crate::agreed::{AgreedField, Origin};
 use crate::conflict::{CloseReason, Conflict, ConflictKind, ConflictState, Decider, Scope};
 use crate::id::ConflictId;
+use crate::mapping::Bound;
 use crate::side::Side;
-use crate::spec::FieldSpec;
 
 impl Case<'_> {
     /// Whether a conflict holds the field back.
-    pub(super) fn is_held(&self, field: &FieldSpec) -> bool {
+    pub(super) fn is_held(&self, field: &Bound<'_>) -> bool {
         self.hold_of(field).is_some()
     }
 
-    fn hold_of(&self, field: &FieldSpec) -> Option<&Conflict> {
+    fn hold_of(&self, field: &Bound<'_>) -> Option<&Conflict> {
         self.holding().find(|open| match &open.scope {
             Scope::Field(name) => *name == field.name,
             Scope::Record => false,
@@ -25,7 +25,7 @@ impl Case<'_> {
     }
 
     /// F11: the field's hold, looked at again. Whether it still holds the field.
-    pub(super) fn held(&mut self, field: &FieldSpec) -> bool {
+    pub(super) fn held(&mut self, field: &Bound<'_>) -> bool {
         let Some(open) = self.hold_of(field) else { return false };
         let (id, kind, state) = (open.id, open.kind, open.state);
         if let Some(reason) = self.over(field, kind) {
@@ -42,7 +42,7 @@ impl Case<'_> {
     }
 
     /// H2, H3: whether there is nothing left to decide.
-    fn over(&self, field: &FieldSpec, kind: ConflictKind) -> Option<CloseReason> {
+    fn over(&self, field: &Bound<'_>, kind: ConflictKind) -> Option<CloseReason> {
         let Some(agreed) = self.agreed(field) else { return self.met_by_itself(field) };
         let calm = !Side::BOTH.into_iter().any(|side| self.moved(field, side));
         match kind {
@@ -72,7 +72,7 @@ impl Case<'_> {
     }
 
     /// Whether one side alone still holds a step that the field's path forbids.
-    fn still_back(&self, field: &FieldSpec, agreed: &AgreedField) -> bool {
+    fn still_back(&self, field: &Bound<'_>, agreed: &AgreedField) -> bool {
         match self.situation(field, agreed) {
             Situation::One(party) => is_step_back(field, &agreed.trunk, &party),
             Situation::Calm
@@ -83,7 +83,7 @@ impl Case<'_> {
     }
 
     /// A first meeting whose values became equal.
-    fn met_by_itself(&self, field: &FieldSpec) -> Option<CloseReason> {
+    fn met_by_itself(&self, field: &Bound<'_>) -> Option<CloseReason> {
         let left = self.party(field, Side::Left).ok()??;
         let right = self.party(field, Side::Right).ok()??;
         let same = crate::mapping::same_trunk(field, &left.value, &right.value);
@@ -93,7 +93,7 @@ impl Case<'_> {
     /// A rule never overwrites a person's choice: who differs from it is asked again (H6).
     pub(super) fn against_a_person(
         &mut self,
-        field: &FieldSpec,
+        field: &Bound<'_>,
         agreed: &AgreedField,
         parties: &[super::parties::Party],
     ) -> bool {

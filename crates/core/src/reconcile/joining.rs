@@ -95,8 +95,11 @@ fn differ(a: &Observation, b: &Observation) -> bool {
 fn over(older: &Observation, newer: &Observation) -> Observation {
     let mut joined = newer.clone();
     joined.unread_since = newer.unread_since;
-    for (column, value) in &older.image {
-        joined.image.entry(column.clone()).or_insert_with(|| value.clone());
+    // Both mostly have the same columns, in the same order.
+    for (at, (column, value)) in older.image.iter().enumerate() {
+        if joined.image.find(column, at).is_none() {
+            joined.image.insert(column.clone(), value.clone());
+        }
     }
     for (column, at) in &older.column_stamps {
         let same = joined.image.get(column) == older.image.get(column);

@@ -110,11 +110,16 @@ impl Case<'_> {
     /// claimed before isn't held any more.
     pub(super) fn claim_keys(&mut self) -> bool {
         let mut other_keys = false;
-        let mut wanted: BTreeSet<Claimed> = BTreeSet::new();
+        let mut wanted: Vec<Claimed> = Vec::new();
         for side in Side::BOTH.into_iter().filter(|side| self.present(*side)) {
             let Some(seen) = self.seen_of(side) else { continue };
             let keys = match_keys(self.spec, side, &seen.image);
             wanted.extend(keys.into_iter().map(|(rule, key)| Claimed { rule, key, side }));
+        }
+        wanted.sort();
+        wanted.dedup();
+        if wanted == self.now.link.memory.claimed {
+            return false;
         }
         let held: BTreeSet<Claimed> = self.now.link.memory.claimed.iter().cloned().collect();
         for side in Side::BOTH {
@@ -130,7 +135,7 @@ impl Case<'_> {
                 }
             }
         }
-        self.now.link.memory.claimed = wanted.into_iter().collect();
+        self.now.link.memory.claimed = wanted;
         other_keys
     }
 

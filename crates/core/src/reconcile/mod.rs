@@ -12,6 +12,7 @@ mod account;
 mod buried;
 mod case;
 mod conflicts;
+mod content;
 mod create;
 mod delete;
 mod external;
@@ -43,6 +44,7 @@ pub use rekey::{is_followed, made, waits_for_key_change};
 pub use union::join;
 
 use crate::facts::{Event, Facts};
+use crate::mapping::Bound;
 use crate::spec::FlowSpec;
 use crate::verdict::Verdict;
 use case::Case;
@@ -52,7 +54,8 @@ use case::Case;
 /// Idempotence: deciding on the state that a verdict left, with the same events, changes nothing.
 #[must_use]
 pub fn decide(facts: Facts, events: &[Event], spec: &FlowSpec) -> Verdict {
-    let mut case = Case::new(facts, spec);
+    let fields = Bound::all(spec);
+    let mut case = Case::new(facts, spec, &fields);
     for event in events {
         case.take_in(event);
     }

@@ -7,12 +7,13 @@ use super::case::{Case, Draft};
 use crate::field_error::{FieldError, FieldErrorCode};
 use crate::id::Column;
 use crate::link::{Awaited, Missing};
-use crate::mapping::{self, MapFailure};
+use crate::mapping::{self, Bound, MapFailure};
 use crate::retry::{Failure, FailureClass, PARENT_MISSING};
 use crate::side::Side;
-use crate::spec::{AfterWait, FieldSpec, Mapping, MissingParent};
+use crate::spec::{AfterWait, Mapping, MissingParent};
 use crate::stamp::Stamp;
 use crate::value::Value;
+use std::borrow::Cow;
 
 /// Which translation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ const LOOK_MAX_US: i64 = 60 * Stamp::SECOND;
 impl Case<'_> {
     /// A value that can't be translated now: whether it waits for a parent (P2), or never will be
     /// until somebody changes something (F8).
-    pub(super) fn unmapped(&mut self, field: &FieldSpec, way: Way, failure: &MapFailure) -> bool {
+    pub(super) fn unmapped(&mut self, field: &Bound<'_>, way: Way, failure: &MapFailure) -> bool {
         match failure {
             MapFailure::NotRepresentable { column, reason } => {
                 let rule = format!("column {column}: {reason}");
@@ -84,7 +85,7 @@ impl Case<'_> {
     }
 
     /// Waits; after its time the parent itself wakes it.
-    fn wait_for(&mut self, field: &FieldSpec, way: Way, parent: Awaited) {
+    fn wait_for(&mut self, field: &Bound<'_>, way: Way, parent: Awaited) {
         let to = parent.side.other();
         self.awaits.insert(parent.clone());
         let since = self.note_missing(field, parent.clone());
@@ -113,7 +114,7 @@ impl Case<'_> {
     /// Notes a value that is kept back, after it was said why.
     fn keep_back(
         &mut self,
-        field: &FieldSpec,
+        field: &Bound<'_>,
         way: Way,
         code: FieldErrorCode,
         column: Column,
@@ -126,7 +127,7 @@ impl Case<'_> {
     }
 
     /// Notes that a field waits for this parent; since when. Another parent begins anew.
-    fn note_missing(&mut self, field: &FieldSpec, parent: Awaited) -> Stamp {
+    fn note_missing(&mut self, field: &Bound<'_>, parent: Awaited) -> Stamp {
         let mut known = self.before.link.memory.missing.iter();
         let known = known.find(|one| one.field == field.name && one.parent == parent);
         let since = known.map_or(self.now.as_of, |one| one.since);
@@ -137,16 +138,16 @@ impl Case<'_> {
 
     /// Whether this side's part of a field waits for a parent: what is agreed isn't written there
     /// then, because the other side refers to something else by now.
-    pub(super) fn lacks_parent(&self, field: &FieldSpec, side: Side) -> bool {
+    pub(super) fn lacks_parent(&self, field: &Bound<'_>, side: Side) -> bool {
         self.missing.get(&field.name).is_some_and(|one| one.parent.side == side.other())
     }
 
     /// P4: what a side holds instead of a reference whose parent didn't come in time, where null
     /// was asked for. Nothing is agreed by it: the reference follows when its parent comes.
-    pub(super) fn stand_in(&self, field: &FieldSpec, side: Side) -> Option<Value> {
+    pub(super) fn stand_in(&self, field: &Bound<'_>, side: Side) -> Option<Value> {
         let asked = Case::missing(field).is_some_and(|missing| missing.then == AfterWait::Null);
         let late = asked && self.lacks_parent(field, side) && self.waited_long_enough(field);
-        late.then(|| self.put(field, side, &Value::Null).ok()).flatten()
+        late.then(|| self.put(field, side, &Value::Null).ok().map(Cow::into_owned)).flatten()
     }
 
     /// Looks again after 1 s, doubling to a minute, counted from when the waiting began.
@@ -167,14 +168,14 @@ impl Case<'_> {
         self.look_again(at);
     }
 
-    fn missing(field: &FieldSpec) -> Option<MissingParent> {
+    fn missing(field: &Bound<'_>) -> Option<MissingParent> {
         match &field.mapping {
             Mapping::Parent { flow: _, missing, none: _ } => Some(*missing),
             Mapping::Values { .. } => None,
         }
     }
 
-    fn waited_long_enough(&self, field: &FieldSpec) -> bool {
+    fn waited_long_enough(&self, field: &Bound<'_>) -> bool {
         let limit = Case::missing(field).and_then(|missing| missing.wait_us);
         let since = self.missing.get(&field.name).map(|one| one.since);
         limit.zip(since).is_some_and(|(limit, since)| self.now.as_of >= since.plus(limit))
@@ -184,7 +185,7 @@ impl Case<'_> {
     /// refer back to it (P5), or one that didn't come in time where null was asked for (P4).
     pub(super) fn may_follow(
         &mut self,
-        field: &FieldSpec,
+        field: &Bound<'_>,
         side: Side,
         failure: &MapFailure,
     ) -> Option<Value> {
@@ -197,14 +198,14 @@ impl Case<'_> {
             (Mapping::Parent { .. } | Mapping::Values { .. }, _) => false,
         };
         if own {
-            return self.put(field, side, &Value::Null).ok();
+            return self.put(field, side, &Value::Null).ok().map(Cow::into_owned);
         }
         self.stand_in(field, side)
     }
 
     /// P2: a create waits until its parents have records; P4: then it is left to a person.
     pub(super) fn waiting_for_parents(&mut self, draft: &mut Draft, side: Side) {
-        let late = self.outcomes.values().any(|told| told.row.as_str() == "P4");
+        let late = self.outcomes.iter().any(|told| told.is("P4"));
         if !late {
             return self.stay("P2", "waits for a parent's record");
         }

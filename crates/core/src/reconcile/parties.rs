@@ -5,13 +5,14 @@
 use super::case::Case;
 use crate::agreed::{AgreedField, Origin};
 use crate::interval::{Interval, UNKNOWN, changed};
-use crate::mapping::{MapFailure, same, same_trunk};
+use crate::mapping::{Bound, MapFailure, same_trunk};
 use crate::merge::Term;
 use crate::observation::ActorClass;
 use crate::side::Side;
-use crate::spec::{FieldSpec, MergeKind, SameChange, Strategy};
+use crate::spec::{MergeKind, SameChange, Strategy};
 use crate::stamp::Stamp;
 use crate::value::Value;
+use std::borrow::Cow;
 
 /// Who holds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +54,12 @@ pub(super) enum Situation {
 
 impl Case<'_> {
     /// Whether a side holds another value than the one accounted for.
-    pub(super) fn moved(&self, field: &FieldSpec, side: Side) -> bool {
-        let Some(held) = self.native(field, side) else { return false };
-        let Some(agreed) = self.agreed(field) else { return true };
-        match agreed.accounted.get(side) {
-            Some(known) => !same(self.spec, field, side, known, &held),
-            None => true,
-        }
+    pub(super) fn moved(&self, field: &Bound<'_>, side: Side) -> bool {
+        self.content.moved(field, side)
     }
 
     /// Whether a side changed without having received what the trunk holds.
-    pub(super) fn unseen(&self, field: &FieldSpec, side: Side, agreed: &AgreedField) -> bool {
+    pub(super) fn unseen(&self, field: &Bound<'_>, side: Side, agreed: &AgreedField) -> bool {
         let Some(known) = agreed.accounted.get(side) else { return true };
         match self.get(field, side, known) {
             Ok(value) => !same_trunk(field, &value, &agreed.trunk),
@@ -71,19 +67,19 @@ impl Case<'_> {
         }
     }
 
-    pub(super) fn party(&self, field: &FieldSpec, side: Side) -> Result<Option<Party>, MapFailure> {
+    pub(super) fn party(&self, field: &Bound<'_>, side: Side) -> Result<Option<Party>, MapFailure> {
         let (Some(native), Some(seen)) = (self.native(field, side), self.seen_of(side)) else {
             return Ok(None);
         };
-        let value = self.get(field, side, &native)?;
+        let value = self.get(field, side, &native)?.into_owned();
         let accounted = self.agreed(field).and_then(|agreed| agreed.accounted.get(side).as_ref());
         let base = accounted.and_then(|known| self.get(field, side, known).ok());
         let since = self.since(field, side);
         Ok(Some(Party {
             who: Who::Side(side),
             value,
-            native: Some(native),
-            base,
+            base: base.map(Cow::into_owned),
+            native: Some(native.into_owned()),
             changed: changed(self.spec, field, side, seen, since, self.now.as_of),
             by: seen.actor.class,
             origin: Some(side),
@@ -92,12 +88,12 @@ impl Case<'_> {
 
     /// The side's stamp at the last agreement, after which a field changed; none at its first
     /// meeting. Where nothing was in agreement since, the change may be of any age.
-    pub(super) fn since(&self, field: &FieldSpec, side: Side) -> Option<Stamp> {
+    pub(super) fn since(&self, field: &Bound<'_>, side: Side) -> Option<Stamp> {
         self.agreed(field)?;
         Some(self.now.link.synced.get(side).unwrap_or(UNKNOWN.0))
     }
 
-    pub(super) fn situation(&self, field: &FieldSpec, agreed: &AgreedField) -> Situation {
+    pub(super) fn situation(&self, field: &Bound<'_>, agreed: &AgreedField) -> Situation {
         let mut parties = Vec::new();
         let mut unseen = false;
         for side in Side::BOTH.into_iter().filter(|side| self.moved(field, *side)) {
@@ -129,7 +125,7 @@ fn trunk_party(agreed: &AgreedField) -> Party {
     }
 }
 
-fn weigh(field: &FieldSpec, mut parties: Vec<Party>) -> Situation {
+fn weigh(field: &Bound<'_>, mut parties: Vec<Party>) -> Situation {
     if parties.len() == 1 {
         return Situation::One(Box::new(parties.swap_remove(0)));
     }

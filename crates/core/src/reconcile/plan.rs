@@ -34,7 +34,7 @@ impl Case<'_> {
         if self.under_way(side).is_some() || !judged {
             return None;
         }
-        let draft = self.drafts.get(side).clone();
+        let draft = self.drafts.get_mut(side).take();
         let draft = draft.filter(|draft| !self.must_read_before(side, draft));
         let open = self.write(side).cloned();
         let wanted = draft.map(|draft| self.intent(side, draft));
@@ -177,12 +177,13 @@ impl Case<'_> {
     /// A read that was parked is over when the side was seen otherwise and nothing is asked any more:
     /// nobody has to mend what is known by now.
     fn let_go(&mut self, side: Side, judged: bool) {
-        let seen = self.now.seen.get(side) != self.before.seen.get(side);
-        let Some(open) = self.now.intents.get(side).read.clone() else { return };
-        let before = self.before.intents.get(side).read.as_ref();
+        let seen = self.content.is_seen_otherwise(side);
+        let Some(open) = &self.now.intents.get(side).read else { return };
+        let before = self.before.reads.get(side).as_ref();
         let parked =
-            before.is_some_and(|one| one.id == open.id) && open.state == IntentState::Parked;
+            before.is_some_and(|one| one.0 == open.id) && open.state == IntentState::Parked;
         if judged && seen && parked {
+            let open = open.clone();
             self.settle(&open, IntentState::Superseded, None);
         }
     }
@@ -191,8 +192,8 @@ impl Case<'_> {
     /// (design, 2.4). Not in the verdict that parks it, or a side that refuses would be asked for
     /// ever; and what a person threw away waits until something happens.
     fn given_up_before(&self, open: &Intent) -> bool {
-        let before = self.before.intents.get(open.side).read.as_ref();
-        before.filter(|before| before.id == open.id).is_some_and(|before| match before.state {
+        let before = self.before.reads.get(open.side).as_ref();
+        before.filter(|before| before.0 == open.id).is_some_and(|before| match before.1 {
             IntentState::Parked => true,
             IntentState::Discarded => self.stirred,
             IntentState::Planned

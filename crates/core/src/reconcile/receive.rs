@@ -92,15 +92,15 @@ impl Case<'_> {
     /// A deletion without a condition: the deleted row held other values than those decided on.
     fn deleted_more_than_decided(&mut self, intent: &Intent, after: Option<&Observation>) {
         let Some(after) = after else { return };
-        let lost = self.spec.fields.iter().any(|field| {
+        let lost = self.fields.iter().any(|field| {
             let decided = mapping::native(field, intent.side, &intent.expected_values);
             let deleted = mapping::native(field, intent.side, &after.image);
-            decided.zip(deleted).is_some_and(|(decided, deleted)| {
-                !mapping::same(self.spec, field, intent.side, &decided, &deleted)
-            })
+            decided
+                .zip(deleted)
+                .is_some_and(|(decided, deleted)| !field.same(intent.side, &decided, &deleted))
         });
         if lost {
-            if let Some(seen) = self.now.seen.get_mut(intent.side) {
+            if let Some(seen) = self.content.seen_mut(intent.side) {
                 seen.image.extend(after.image.clone());
             }
             let open = ConflictState::Open;

@@ -91,7 +91,7 @@ impl Case<'_> {
         if let Some(again) = self.merged_records() {
             return again;
         }
-        match &self.now.agreed {
+        match self.content.agreed() {
             Agreed::None => self.first_meeting(),
             Agreed::Pair(_) => self.paired_records(),
             Agreed::Tomb(tomb) => {
@@ -133,9 +133,9 @@ impl Case<'_> {
             return false;
         }
         let read = self.seen_of(side).is_some_and(|seen| seen.source == Source::Read);
-        let spec = self.spec;
+        let fields = self.fields;
         let mut lacks = false;
-        for field in &spec.fields {
+        for field in fields {
             if self.native(field, side).is_none() {
                 let outcome = if read { "left out: a read doesn't show it" } else { "read first" };
                 self.say(field, "F9", "a field that was not seen isn't null", outcome);
@@ -264,7 +264,7 @@ impl Case<'_> {
 
     /// Both sides agree that the record is gone.
     pub(super) fn bury(&mut self, row: &str, rule: &str) -> bool {
-        let last = match &self.now.agreed {
+        let last = match self.content.agreed() {
             Agreed::Pair(pair) => pair.clone(),
             Agreed::Tomb(tomb) => tomb.last.clone(),
             Agreed::None => Pair::default(),
@@ -275,7 +275,7 @@ impl Case<'_> {
             record: self.now.link.record.clone(),
             last,
         };
-        self.now.agreed = Agreed::Tomb(tomb);
+        *self.content.agreed_mut() = Agreed::Tomb(tomb);
         self.now.link.phase = Phase::Tombstoned;
         self.close_for_good();
         self.give_up_claims();

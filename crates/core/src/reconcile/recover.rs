@@ -25,9 +25,9 @@ impl Case<'_> {
     /// An observation that carries the marker of the open write is its receipt.
     pub(super) fn confirm_by_marker(&mut self, side: Side) {
         // Also one that is planned again: its first call may land late.
-        let Some(open) = self.write(side).cloned() else { return };
-        let marked = self.seen_of(side).is_some_and(|seen| seen.marker == Some(open.id));
-        if marked {
+        let marker = self.seen_of(side).and_then(|seen| seen.marker);
+        let open = self.write(side).filter(|open| marker == Some(open.id)).cloned();
+        if let Some(open) = open {
             let record = self.record(side).cloned();
             self.confirm(&open, record.as_ref());
             let seen = self.seen_of(side).cloned();

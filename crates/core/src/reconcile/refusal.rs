@@ -72,7 +72,7 @@ impl Case<'_> {
     /// agreed, so nothing is lost, and it follows as F1b.
     fn to_vacate(&self, intent: &Intent, failure: &Failure) -> Vec<FieldName> {
         let end = self.spec.ends.get(intent.side);
-        let fields = self.spec.fields.iter().filter(|field| {
+        let fields = self.fields.iter().filter(|field| {
             let columns = field.columns.get(intent.side);
             let named =
                 columns.iter().any(|one| failure.columns.iter().any(|name| name == one.as_str()));

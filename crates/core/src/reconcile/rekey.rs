@@ -173,7 +173,7 @@ impl Case<'_> {
         if let Some(open) = self.under_way(side).cloned() {
             self.settle(&open, IntentState::Superseded, None);
         }
-        if let Some(seen) = self.now.seen.get_mut(side).as_mut().filter(|seen| is_there(seen)) {
+        if let Some(seen) = self.content.seen_mut(side).as_mut().filter(|seen| is_there(seen)) {
             seen.presence = Presence::Deleted(Deletion::Unclassified);
         }
     }
@@ -186,7 +186,7 @@ impl Case<'_> {
 
     /// Nothing that was seen counts any more: the record must be read.
     pub(super) fn forget_seen(&mut self, side: Side) {
-        if let Some(seen) = self.now.seen.get_mut(side) {
+        if let Some(seen) = self.content.seen_mut(side) {
             seen.presence = Presence::Unknown;
             seen.version = None;
             seen.unread_since = None;

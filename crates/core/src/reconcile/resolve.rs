@@ -9,10 +9,9 @@ use crate::agreed::Origin;
 use crate::conflict::{Choice, CloseReason, Conflict, ConflictState, Decider, Scope};
 use crate::id::ConflictId;
 use crate::link::Phase;
-use crate::mapping::{self, same_trunk};
+use crate::mapping::{self, Bound, same_trunk};
 use crate::observation::ActorClass;
 use crate::side::Side;
-use crate::spec::FieldSpec;
 use crate::value::Value;
 
 impl Case<'_> {
@@ -29,7 +28,7 @@ impl Case<'_> {
     }
 
     /// Applies a decision about a field. Whether the field is done with.
-    pub(super) fn resolve_field(&mut self, field: &FieldSpec, id: ConflictId) -> bool {
+    pub(super) fn resolve_field(&mut self, field: &Bound<'_>, id: ConflictId) -> bool {
         if !self.is_current(id) {
             self.refuse_resolution(id, "H5");
             self.say(field, "H5", "the values changed since the decision", "asked again");
@@ -57,7 +56,7 @@ impl Case<'_> {
     }
 
     /// Left alone at a first meeting: nothing is agreed but that both may stay as they are.
-    fn begin_apart(&mut self, field: &FieldSpec) {
+    fn begin_apart(&mut self, field: &Bound<'_>) {
         let now = self.now.as_of;
         let fields = &mut self.pair_mut().fields;
         fields
@@ -66,7 +65,7 @@ impl Case<'_> {
     }
 
     /// The chosen value, if both sides can hold it.
-    fn chosen(&self, field: &FieldSpec, choice: &Choice) -> Option<Value> {
+    fn chosen(&self, field: &Bound<'_>, choice: &Choice) -> Option<Value> {
         let held = |side| Some(self.party(field, side).ok()??.value);
         let value = match choice {
             Choice::TakeLeft => held(Side::Left),
@@ -90,7 +89,7 @@ impl Case<'_> {
 
     /// H4: the trunk takes the choice, what both sides hold is accounted for, and whoever differs is
     /// written. Closed when the writes are confirmed.
-    fn apply_choice(&mut self, field: &FieldSpec, id: ConflictId, value: &Value) {
+    fn apply_choice(&mut self, field: &Bound<'_>, id: ConflictId, value: &Value) {
         let parties: Vec<Party> = Side::BOTH
             .into_iter()
             .filter_map(|side| self.party(field, side).ok().flatten())

@@ -72,7 +72,7 @@ impl Case<'_> {
         match (back.left, back.right) {
             (false, false) => self.decided_after_all(),
             (true, true) => {
-                self.now.agreed = Agreed::Pair(tomb.last.clone());
+                *self.content.agreed_mut() = Agreed::Pair(tomb.last.clone());
                 self.now.link.phase = Phase::Linked;
                 self.fields();
                 self.stay("R51", format!("both came back: {}", self.rule));
@@ -94,8 +94,8 @@ impl Case<'_> {
             let alias = crate::link::Alias { side, record: former };
             self.now.link.aliases.push(alias);
         }
-        *self.now.seen.get_mut(side) = None;
-        self.now.agreed = Agreed::None;
+        self.content.see(side, None);
+        *self.content.agreed_mut() = Agreed::None;
         self.now.link.memory.revived = true;
         true
     }

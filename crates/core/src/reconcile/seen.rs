@@ -64,7 +64,7 @@ impl Case<'_> {
     /// Joins an observation; one read before our own last write asks for another read.
     pub(super) fn join_seen(&mut self, side: Side, seen: &Observation) {
         let grain = self.spec.ends.get(side).promise.grain_us;
-        let old = self.now.seen.get(side).as_ref();
+        let old = self.content.seen(side);
         let known = old.and_then(|old| old.marker);
         let unread = old.is_some_and(|old| old.unread_since.is_some());
         match join(old, seen, grain) {
@@ -74,7 +74,7 @@ impl Case<'_> {
                 if ours || unread {
                     *self.readback.get_mut(side) = true;
                 }
-                *self.now.seen.get_mut(side) = Some(*joined);
+                self.content.see(side, Some(*joined));
             }
         }
     }

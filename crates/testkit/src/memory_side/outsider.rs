@@ -194,7 +194,7 @@ impl MemorySide {
     #[must_use]
     pub fn text(&self, table: &str, record: &str, column: &str) -> Option<String> {
         match self.row(table, record)?.image.get(&Column::from(column)) {
-            Some(Value::Text(text)) => Some(text.clone()),
+            Some(Value::Text(text)) => Some(text.to_string()),
             Some(_) | None => None,
         }
     }
