@@ -136,6 +136,9 @@ impl Commands {
         let call = [" #", " | ", " > "].iter().fold(call.to_owned(), |call, end| own(&call, end));
         let plain = call.replace(['[', ']', '<', '>', '(', ')', '…', ',', ';', '"'], " ");
         let mut words = plain.split_whitespace().skip(1).peekable();
+        if words.next_if_eq(&"-C").is_some() {
+            words.next();
+        }
         let mut command = String::new();
         while let Some(below) = Some(self.below(&command)).filter(|below| !below.is_empty()) {
             let Some(word) = words.next_if(|word| !word.starts_with('-')) else { break };
@@ -204,6 +207,7 @@ fn what_a_page_must_not_show_is_found() {
         ("duet capture install|unstall", "unstall"),
         ("duet sync --twice", "--twice"),
         ("duet check -x", "-x"),
+        ("duet -C DIR chekc", "chekc"),
     ] {
         let told = commands.wrong(call).unwrap_or_else(|| panic!("{call} passes"));
         assert!(told.contains(word), "{call}: {told}");

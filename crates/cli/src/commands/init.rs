@@ -30,6 +30,8 @@ const SQLITE: Part = (shop_orders!("shop/sqlite.toml"), "");
 
 /// Runs it.
 pub(crate) fn run(cli: &Cli, args: &InitArgs) -> Ended {
+    // Nobody is asked for what can't be written then; which files there are depends on no answer.
+    refuse_what_is_there(&cli.dir, &files(args.template, External::Postgres, false))?;
     let (external, servers) = said(cli, args).map_err(unanswered)?;
     let files = files(args.template, external, servers);
     write_all(&cli.dir, &files)?;
@@ -108,8 +110,7 @@ fn text(names: &[&str], servers: bool) -> String {
     format!("{}\n{}", output::wrapped(&wrote, 2), output::wrapped(&next, 2))
 }
 
-/// All of them, or none: what one that can't be written leaves behind is taken away again.
-fn write_all(folder: &Path, files: &[File]) -> Result<(), Failure> {
+fn refuse_what_is_there(folder: &Path, files: &[File]) -> Result<(), Failure> {
     let there: Vec<&str> = files
         .iter()
         .map(|(name, _)| *name)
@@ -120,6 +121,12 @@ fn write_all(folder: &Path, files: &[File]) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Failed, sentence)
             .hint("say -C DIR for another folder, or take these away first"));
     }
+    Ok(())
+}
+
+/// All of them, or none: what one that can't be written leaves behind is taken away again.
+fn write_all(folder: &Path, files: &[File]) -> Result<(), Failure> {
+    refuse_what_is_there(folder, files)?;
     let mut written: Vec<PathBuf> = Vec::new();
     for (name, content) in files {
         let path = folder.join(name);
@@ -163,6 +170,14 @@ mod tests {
         assert!(!folder.path().join("duet.toml").exists());
         let kept = fs::read_to_string(folder.path().join("flows/orders.toml")).expect("a file");
         assert_eq!(kept, "mine");
+    }
+
+    /// Somebody is asked only after it is known that nothing stands in the way.
+    #[test]
+    fn which_files_there_are_depends_on_no_answer() {
+        let names = |files: Vec<File>| files.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        let every: Vec<Vec<&str>> = every().into_iter().map(names).collect();
+        assert!(every.iter().all(|names| names == &every[0]), "{every:?}");
     }
 
     #[test]

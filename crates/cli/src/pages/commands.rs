@@ -61,7 +61,11 @@ fn block(text: &str) -> String {
 
 fn section(command: &Command, path: &str) -> String {
     let about = plain(command.get_about());
-    let usage = command.clone().render_usage().to_string();
+    // What only leads to other commands is called by none of its own.
+    let usage = match command.has_subcommands() {
+        true => String::new(),
+        false => command.clone().render_usage().to_string(),
+    };
     let usage = usage.trim_start_matches("Usage:").trim();
     let own = command.get_arguments().filter(|arg| !arg.is_global_set());
     let mut text = format!("## `{path}`\n\n{about}.\n\n{}", block(usage));
