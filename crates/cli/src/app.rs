@@ -21,7 +21,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, WeakProgressBar}
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,18 +46,23 @@ pub(crate) struct App {
 impl App {
     /// Reads the project; every mistake is printed.
     pub(crate) fn load(cli: &Cli) -> Result<App, Failure> {
+        App::at(cli, &cli.dir)
+    }
+
+    /// The same of a project in another folder than the command line names.
+    pub(crate) fn at(cli: &Cli, folder: &Path) -> Result<App, Failure> {
         let color = color(cli.color);
         let refused = |mistakes: Vec<Mistake>| {
             report::mistakes(&mistakes, cli.output, color);
             Failure::new(Exit::Config, report::summary(&mistakes))
         };
-        let project = duet_config::load(&cli.dir, &env::read).map_err(refused)?;
+        let project = duet_config::load(folder, &env::read).map_err(refused)?;
         let wrong = vet::project(&project);
         if !wrong.is_empty() {
             return Err(refused(wrong));
         }
         let (format, quiet) = (cli.output, cli.quiet);
-        let (user, folder) = (env::user(), cli.dir.clone());
+        let (user, folder) = (env::user(), folder.to_owned());
         Ok(App { project, format, color, user, folder, quiet })
     }
 
@@ -125,23 +130,31 @@ impl App {
         !env::accessible()
     }
 
-    /// A progress bar on stderr. Where nothing can or shall be redrawn (no terminal, accessible
-    /// mode) it is a plain line now and then; with `--quiet` nothing.
+    /// A progress bar on stderr.
     pub(crate) fn progress(&self, what: impl Into<Cow<'static, str>>) -> ProgressBar {
-        let drawn = !self.quiet && self.redraws() && std::io::stderr().is_terminal();
-        let target =
-            if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template("{spinner} {msg} {pos} {elapsed}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        bar.set_message(what);
-        if drawn {
-            bar.enable_steady_tick(Duration::from_millis(200));
-        } else if !self.quiet {
-            tokio::spawn(plainly(bar.downgrade()));
-        }
-        bar
+        progress(self.quiet, "{spinner} {msg} {pos} {elapsed}", what)
     }
+}
+
+/// A progress bar on stderr. Where nothing can or shall be redrawn (no terminal, accessible mode) it
+/// is a plain line now and then; when quiet nothing.
+pub(crate) fn progress(
+    quiet: bool,
+    template: &str,
+    what: impl Into<Cow<'static, str>>,
+) -> ProgressBar {
+    let drawn = !quiet && !env::accessible() && std::io::stderr().is_terminal();
+    let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(None, target);
+    let style = ProgressStyle::with_template(template);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_message(what);
+    if drawn {
+        bar.enable_steady_tick(Duration::from_millis(200));
+    } else if !quiet {
+        tokio::spawn(plainly(bar.downgrade()));
+    }
+    bar
 }
 
 /// Tells how far it is, every half minute, until nobody works on it any more.
@@ -162,11 +175,16 @@ fn plain_line(bar: &ProgressBar) -> String {
 
 /// Whether colour is welcome on stderr.
 pub(crate) fn color(choice: Color) -> bool {
+    color_on(choice, std::io::stderr().is_terminal())
+}
+
+/// Whether colour is welcome on a stream.
+pub(crate) fn color_on(choice: Color, is_terminal: bool) -> bool {
     match choice {
         Color::Always => true,
         Color::Never => false,
         Color::Auto if env::no_color() => false,
-        Color::Auto => env::force_color() || std::io::stderr().is_terminal(),
+        Color::Auto => env::force_color() || is_terminal,
     }
 }
 
