@@ -289,3 +289,79 @@ fn of_shown(shown: Shown) -> Open {
     };
     Open { id: shown.id, record, field: shown.field, kind: shown.kind }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Shows that an account can fail: each thing that must not be makes it so.
+
+    use super::super::chance::Chance;
+    use super::super::flows::{CUSTOMERS, ORDERS};
+    use super::*;
+
+    fn account() -> Account {
+        Account {
+            seed: 1,
+            verified: false,
+            flows: BTreeMap::new(),
+            edits: Edits { made: 2, applied: 1, waiting: 1, ..Edits::default() },
+            duplicated: 0,
+            dead_letters: 0,
+            conflicts: Vec::new(),
+            differences: Vec::new(),
+            unexplained: Vec::new(),
+            day: Vec::new(),
+            run: Run::default(),
+        }
+    }
+
+    fn stands(change: impl FnOnce(&mut Account)) -> bool {
+        let mut account = account();
+        change(&mut account);
+        account.judge();
+        account.verified
+    }
+
+    #[test]
+    fn only_a_whole_account_is_verified() {
+        assert!(stands(|_| {}));
+        let what = What::OnlyRight;
+        let difference = Difference { flow: "customers", key: Some("1".to_owned()), what };
+        assert!(!stands(|account| account.unexplained.push(difference)));
+        assert!(!stands(|account| account.edits.note(Fate::Lost)));
+        assert!(!stands(|account| account.edits.made += 1));
+        assert!(!stands(|account| account.duplicated = 1));
+        assert!(!stands(|account| account.dead_letters = 1));
+        assert!(stands(|account| account.edits.note(Fate::Refused)));
+    }
+
+    #[test]
+    fn a_record_too_many_is_told() {
+        let sample = Sample::draw(&mut Chance::new(1));
+        let all = sample.customers.len();
+        let counts = |left, right| Counts { left, right, ..Counts::default() };
+        let told =
+            |counts: Counts, edits: &[Edit]| miscounted(&CUSTOMERS, &counts, &sample, edits).len();
+        assert_eq!(told(counts(all, all), &[]), 0);
+        assert_eq!(told(counts(all + 1, all), &[]), 1);
+        assert_eq!(told(counts(all - 1, all + 1), &[]), 2);
+        let edit = |flow, side, did| Edit { scene: 1, side, flow, key: "1".to_owned(), did };
+        let made = edit(&CUSTOMERS, Side::Left, Did::Make { id: None });
+        let deleted = edit(&CUSTOMERS, Side::Right, Did::Delete);
+        let other = edit(&ORDERS, Side::Right, Did::Make { id: None });
+        assert_eq!(told(counts(all + 1, all - 1), &[made, deleted, other]), 0);
+    }
+
+    #[test]
+    fn counts_of_one_field_are_added() {
+        let count = |key: &str, by| Edit {
+            scene: 5,
+            side: Side::Left,
+            flow: &CUSTOMERS,
+            key: key.to_owned(),
+            did: Did::Count { field: "stock", by, from: 10 },
+        };
+        let edits = [count("a", -2), count("a", 5), count("b", 100)];
+        assert_eq!(counted(&edits, &edits[0]), 13);
+        assert_eq!(counted(&edits, &edits[2]), 110);
+    }
+}
