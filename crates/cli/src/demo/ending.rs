@@ -93,8 +93,8 @@ fn differences(account: &Account) -> String {
 fn work(account: &Account) -> String {
     let run = &account.run;
     format!(
-        "duet read {} changes, wrote {} to Salesforce and {} to the shop, and knew {} looks for \
-         nothing new",
+        "duet read {} changes and wrote {} records to Salesforce, {} to the shop; {} looks found \
+         nothing new (mostly its own writes, seen again)",
         run.read, run.wrote_left, run.wrote_right, run.echoes,
     )
 }

@@ -4,30 +4,40 @@
 use super::flows::Flow;
 use duet_core::stamp::Stamp;
 use duet_desk::explain::{Decision, Explanation};
+use duet_ports::inspect::DecisionRow;
 
 /// What each word of a rule is called here.
 const NAMES: [(&str, &str); 6] = [
-    ("trunk := left", "Salesforce's value is agreed"),
-    ("trunk := right", "the shop's value is agreed"),
-    ("trunk := merged", "what both come to is agreed"),
-    ("trunk := the same", "it is agreed"),
+    ("trunk := left", "take Salesforce's"),
+    ("trunk := right", "take the shop's"),
+    ("trunk := merged", "take what both come to"),
+    ("trunk := the same", "take it"),
     ("left", "Salesforce"),
     ("right", "the shop"),
 ];
 
-/// What was decided about fields of a record since then; without fields, about the record.
+/// Rows that decide nothing about a record: what is known is waited for, or was carried out.
+const CARRIED_OUT: [&str; 5] = ["R00", "R01", "R02", "R20", "H1"];
+
+/// What was decided about fields of a record since then.
 pub(crate) fn decided(told: &Explanation, fields: &[&str], since: Stamp) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let about = told.fields.iter().filter(|field| fields.contains(&field.name.as_str()));
-    let of_fields = about.filter_map(|field| field.decision.as_ref());
-    let of_record = told.decision.iter().filter(|_| fields.is_empty());
-    for decision in of_fields.chain(of_record).filter(|decision| decision.at >= since) {
+    let decisions = about.filter_map(|field| field.decision.as_ref());
+    for decision in decisions.filter(|decision| decision.at >= since) {
         let line = sentence(decision);
         if !lines.contains(&line) {
             lines.push(line);
         }
     }
     lines
+}
+
+/// The last thing that was decided about a record as a whole since then.
+pub(crate) fn decided_of_record(rows: &[DecisionRow], since: Stamp) -> Option<String> {
+    let mut since = rows.iter().filter(|row| row.at >= since);
+    let row = since.find(|row| !CARRIED_OUT.contains(&row.row.as_str()))?;
+    Some(format!("{} ({})", named(&row.rule), row.row))
 }
 
 /// A decision as a sentence.
@@ -92,11 +102,11 @@ mod tests {
     fn sides_get_their_names_and_nothing_else_changes() {
         assert_eq!(
             named("only right moved -> trunk := right, write left"),
-            "only the shop moved -> the shop's value is agreed, write Salesforce"
+            "only the shop moved -> take the shop's, write Salesforce"
         );
         assert_eq!(
             named("merge counter -> trunk := merged"),
-            "merge counter -> what both come to is agreed"
+            "merge counter -> take what both come to"
         );
         assert_eq!(named("left alone, leftover, left."), "left alone, leftover, Salesforce.");
     }

@@ -9,13 +9,16 @@ use super::chance::Chance;
 use super::edit::{Did, Edit};
 use super::flows::Flow;
 use super::sample::Sample;
+use super::shop::Hand;
 use super::stage::{Stage, fields};
 use super::teller::Teller;
 use super::words;
 use crate::exit::Failure;
 use crate::output::short;
+use duet_core::conflict::{Conflict, Scope};
 use duet_core::side::Side;
 use duet_core::stamp::Stamp;
+use duet_core::value::Value as Held;
 use duet_ports::clock::{Clock as _, System};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -85,29 +88,26 @@ impl<'a> Day<'a> {
         self.teller.head(&format!("{:>2}  {title}", self.scene))
     }
 
-    /// People make these edits at one time: what the shop does is seen once all is done, so that
-    /// duet can't come in between.
+    /// People make these edits at one time, which is told.
     async fn people(&mut self, plans: Vec<Plan>, apart: Apart) -> Result<(), Failure> {
-        let mut hand = self.stage.shop.begin().await?;
-        for Plan(side, flow, key, did) in plans.iter().filter(|plan| plan.0 == Side::Left) {
-            self.by_petra(flow, key, did).await?;
+        for Plan(side, flow, key, did) in &plans {
             self.teller.say(place(*side), &told(flow, key, did))?;
+        }
+        self.make(plans, apart).await
+    }
+
+    /// Edits at one time: what the shop does is seen once all is done, so that duet can't come in
+    /// between.
+    async fn make(&mut self, plans: Vec<Plan>, apart: Apart) -> Result<(), Failure> {
+        let mut hand = self.stage.shop.begin().await?;
+        for Plan(_, flow, key, did) in plans.iter().filter(|plan| plan.0 == Side::Left) {
+            self.by_petra(flow, key, did).await?;
         }
         if apart == Apart::ShopLater {
             tokio::time::sleep(until_surely_later()).await;
         }
-        for Plan(side, flow, key, did) in plans.iter().filter(|plan| plan.0 == Side::Right) {
-            match did {
-                Did::Set { field, value } => {
-                    hand.set(flow, key, column(flow, field), &json!(value)).await?;
-                }
-                Did::Count { field, by, .. } => {
-                    hand.add(flow, key, column(flow, field), *by).await?;
-                }
-                Did::Delete => hand.delete(flow, key).await?,
-                Did::Make { .. } => {}
-            }
-            self.teller.say(place(*side), &told(flow, key, did))?;
+        for Plan(_, flow, key, did) in plans.iter().filter(|plan| plan.0 == Side::Right) {
+            by_sam(&mut hand, flow, key, did).await?;
         }
         hand.commit().await?;
         for Plan(side, flow, key, did) in plans {
@@ -163,24 +163,40 @@ impl<'a> Day<'a> {
         Ok(())
     }
 
-    /// Waits until a conflict about a record waits for a person, and tells it.
-    async fn tell_conflict(&self, flow: &Flow, side: Side, record: &str) -> Result<(), Failure> {
+    /// What duet decided about a record as a whole in this scene.
+    async fn tell_record(&self, flow: &Flow, side: Side, record: &str) -> Result<(), Failure> {
+        let detail = self.stage.detail(flow, side, record).await?;
+        let rows = detail.map(|detail| detail.decisions).unwrap_or_default();
+        match words::decided_of_record(&rows, self.since) {
+            Some(line) => self.teller.say("duet", &line),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until a conflict about a record waits for a person and holds what was done, and tells it.
+    async fn tell_conflict(
+        &self,
+        flow: &Flow,
+        side: Side,
+        record: &str,
+        holds: impl Fn(&Conflict) -> bool,
+    ) -> Result<(), Failure> {
         let what = format!("a person is asked about {}", words::record(flow, record));
         let stage = self.stage;
-        stage
-            .until(&what, async || Ok(stage.open_conflict(flow, side, record).await?.is_some()))
-            .await?;
-        let Some(conflict) = stage.open_conflict(flow, side, record).await? else { return Ok(()) };
-        let of: Vec<&str> = match &conflict.scope {
-            duet_core::conflict::Scope::Field(field) => vec![field.as_str()],
-            duet_core::conflict::Scope::Record => Vec::new(),
+        let open = async || {
+            let conflict = stage.open_conflict(flow, side, record).await?;
+            Ok(conflict.is_some_and(|conflict| holds(&conflict)))
         };
-        self.tell(flow, side, record, &of).await?;
+        stage.until(&what, open).await?;
+        let Some(conflict) = stage.open_conflict(flow, side, record).await? else { return Ok(()) };
+        match &conflict.scope {
+            Scope::Field(field) => self.tell(flow, side, record, &[field.as_str()]).await?,
+            Scope::Record => self.tell_record(flow, side, record).await?,
+        }
         let kind = serde_json::to_value(conflict.kind).unwrap_or_default();
-        let kind = kind.as_str().unwrap_or_default();
-        let id = short(&conflict.id.to_string());
-        self.teller
-            .say("waits", &format!("conflict {id} ({kind}): nothing is overwritten meanwhile"))
+        let (id, kind) = (short(&conflict.id.to_string()), kind.as_str().unwrap_or_default());
+        let text = format!("conflict {id} ({kind}) is open; nothing is overwritten");
+        self.teller.say("waits", &text)
     }
 
     /// Another city than the customer's.
@@ -192,6 +208,18 @@ impl<'a> Day<'a> {
     /// A new phone number.
     fn new_phone(&mut self) -> String {
         super::sample::phone(&mut self.chance)
+    }
+}
+
+/// An edit in the shop.
+async fn by_sam(hand: &mut Hand, flow: &Flow, key: &str, did: &Did) -> Result<(), Failure> {
+    match did {
+        Did::Set { field, value } => {
+            hand.set(flow, key, column(flow, field), &json!(value)).await.map(drop)
+        }
+        Did::Count { field, by, .. } => hand.add(flow, key, column(flow, field), *by).await,
+        Did::Delete => hand.delete(flow, key).await,
+        Did::Make { .. } => Ok(()),
     }
 }
 
@@ -225,6 +253,14 @@ fn told(flow: &Flow, key: &str, did: &Did) -> String {
         Did::Make { .. } => format!("{record} is made"),
         Did::Delete => format!("{record} is deleted"),
     }
+}
+
+/// Whether each side's part of a conflict holds this of a field.
+fn both_told(conflict: &Conflict, field: &str, left: &str, right: Option<&str>) -> bool {
+    let told = |side, wanted: &str| {
+        conflict.sides.get(side).values.get(field) == Some(&Held::text(wanted))
+    };
+    told(Side::Left, left) && right.is_none_or(|right| told(Side::Right, right))
 }
 
 fn set(field: &'static str, value: &str) -> Did {

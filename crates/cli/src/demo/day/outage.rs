@@ -20,9 +20,10 @@ impl Day<'_> {
         self.teller.say("Salesforce", &format!("cuts every connection for {}", seconds(length)))?;
         let keys = self.sample.cast.outage.clone();
         let cities: Vec<String> = keys.iter().map(|key| self.new_city(key)).collect();
+        self.teller.say("shop", &format!("customers/{} get another city", keys.join(", ")))?;
         for (key, city) in keys.iter().zip(&cities) {
             let plan = Plan(Side::Right, &CUSTOMERS, key.clone(), set("city", city));
-            self.people(vec![plan], Apart::AtOnce).await?;
+            self.make(vec![plan], Apart::AtOnce).await?;
         }
         self.tell_waiting(&keys).await?;
         self.until_back(begun + length).await;

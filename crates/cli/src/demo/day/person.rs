@@ -4,8 +4,9 @@
 use super::super::edit::{Did, Edit};
 use super::super::flows::CUSTOMERS;
 use super::super::stage::fields;
-use super::{Apart, Day, Plan, set};
+use super::{Apart, Day, Plan, both_told, set};
 use crate::exit::Failure;
+use duet_core::conflict::Conflict;
 use duet_core::field_error::FieldError;
 use duet_core::intent::{Intent, IntentState};
 use duet_core::side::Side;
@@ -28,7 +29,8 @@ impl Day<'_> {
             Plan(Side::Right, &CUSTOMERS, key.clone(), set("phone", &right)),
         ];
         self.people(plans, Apart::AtOnce).await?;
-        self.tell_conflict(&CUSTOMERS, Side::Right, &key).await
+        let holds = |one: &Conflict| both_told(one, "phone", &left, Some(&right));
+        self.tell_conflict(&CUSTOMERS, Side::Right, &key, holds).await
     }
 
     pub(super) async fn deletion(&mut self) -> Result<(), Failure> {
@@ -39,7 +41,8 @@ impl Day<'_> {
             Plan(Side::Right, &CUSTOMERS, key.clone(), Did::Delete),
         ];
         self.people(plans, Apart::AtOnce).await?;
-        self.tell_conflict(&CUSTOMERS, Side::Right, &key).await
+        let holds = |one: &Conflict| both_told(one, "phone", &phone, None);
+        self.tell_conflict(&CUSTOMERS, Side::Right, &key, holds).await
     }
 
     pub(super) async fn refused(&mut self) -> Result<(), Failure> {
@@ -109,6 +112,6 @@ impl Day<'_> {
             key: original.email,
             did: Did::Make { id: Some(id.clone()) },
         });
-        self.tell_conflict(&CUSTOMERS, Side::Left, &id).await
+        self.tell_conflict(&CUSTOMERS, Side::Left, &id, |_| true).await
     }
 }

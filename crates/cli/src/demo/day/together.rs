@@ -5,6 +5,7 @@ use super::super::flows::{CUSTOMERS, ORDERS, PRODUCTS};
 use super::{Apart, Day, Plan, set};
 use crate::exit::Failure;
 use duet_core::side::Side;
+use duet_ports::clock::{Clock as _, System};
 use serde_json::json;
 
 /// The new order, and its tracking number.
@@ -61,7 +62,7 @@ impl Day<'_> {
         self.begin("Stock: Salesforce sells, the shop receives")?;
         let sku = self.sample.cast.counted.clone();
         let from = self.sample.products[0].stock;
-        let (sold, received) = (-self.chance.between(1, 5), self.chance.between(2, 9));
+        let (sold, received) = (-self.chance.between(1, 5), self.chance.between(6, 12));
         let count = |by| Did::Count { field: "stock", by, from };
         let plans = vec![
             Plan(Side::Left, &PRODUCTS, sku.clone(), count(sold)),
@@ -81,7 +82,9 @@ impl Day<'_> {
         let of_new =
             [("customer_id", buyer), ("placed", PLACED.to_owned()), ("status", "new".to_owned())];
         self.until_agreed(&ORDERS, ORDER, &of_new).await?;
-        self.tell(&ORDERS, Side::Right, ORDER, &[]).await?;
+        self.tell_record(&ORDERS, Side::Right, ORDER).await?;
+        self.tell(&ORDERS, Side::Right, ORDER, &["status"]).await?;
+        self.since = System.now();
         let tracking = format!("NO{}", self.chance.between(10_000_000, 99_999_999));
         let plans = vec![
             Plan(Side::Left, &ORDERS, ORDER.to_owned(), set("status", "shipped")),
