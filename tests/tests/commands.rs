@@ -7,6 +7,8 @@
 mod alone;
 #[path = "commands/answers.rs"]
 mod answers;
+#[path = "commands/demo.rs"]
+mod demo;
 #[path = "commands/keyed.rs"]
 mod keyed;
 #[path = "commands/letters.rs"]

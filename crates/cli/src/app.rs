@@ -22,7 +22,7 @@ use indicatif::ProgressBar;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One command's application.
@@ -43,18 +43,23 @@ pub(crate) struct App {
 impl App {
     /// Reads the project; every mistake is printed.
     pub(crate) fn load(cli: &Cli) -> Result<App, Failure> {
+        App::at(cli, &cli.dir)
+    }
+
+    /// The same of a project in another folder than the command line names.
+    pub(crate) fn at(cli: &Cli, folder: &Path) -> Result<App, Failure> {
         let color = color(cli.color);
         let refused = |mistakes: Vec<Mistake>| {
             report::mistakes(&mistakes, cli.output, color);
             Failure::new(Exit::Config, report::summary(&mistakes))
         };
-        let project = duet_config::load(&cli.dir, &env::read).map_err(refused)?;
+        let project = duet_config::load(folder, &env::read).map_err(refused)?;
         let wrong = vet::project(&project);
         if !wrong.is_empty() {
             return Err(refused(wrong));
         }
         let (format, quiet) = (cli.output, cli.quiet);
-        let (user, folder) = (env::user(), cli.dir.clone());
+        let (user, folder) = (env::user(), folder.to_owned());
         Ok(App { project, format, color, user, folder, quiet })
     }
 
@@ -117,24 +122,23 @@ impl App {
         wire::context(self).await
     }
 
-    /// Whether a terminal may be redrawn.
-    pub(crate) fn redraws(&self) -> bool {
-        !env::accessible() && !env::dumb()
-    }
-
-    /// A progress bar on stderr. Where nothing can or shall be redrawn (no terminal, accessible
-    /// mode) it is a plain line now and then; with `--quiet` nothing.
+    /// A progress bar on stderr.
     pub(crate) fn progress(&self, what: impl Into<Cow<'static, str>>) -> ProgressBar {
-        progress::begin(what, self.quiet, self.redraws())
+        progress::begin(what, self.quiet)
     }
 }
 
 /// Whether colour is welcome on stderr.
 pub(crate) fn color(choice: Color) -> bool {
+    color_on(choice, std::io::stderr().is_terminal())
+}
+
+/// Whether colour is welcome on a stream.
+pub(crate) fn color_on(choice: Color, is_terminal: bool) -> bool {
     match choice {
         Color::Always => true,
         Color::Never => false,
         Color::Auto if env::no_color() => false,
-        Color::Auto => env::force_color() || std::io::stderr().is_terminal(),
+        Color::Auto => env::force_color() || is_terminal,
     }
 }

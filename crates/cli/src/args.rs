@@ -5,6 +5,7 @@ use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Keeps records in agreement between Salesforce and another system that both change.
 #[derive(Debug, Parser)]
@@ -74,6 +75,7 @@ const EVERYWHERE: &str = "Everywhere";
 
 const EXAMPLES: &str = "\
 Examples:
+  duet demo                         see it at work; needs nothing
   duet init                         a configuration to begin with
   duet check                        is everything in order?
   duet migrate                      prepare the state database
@@ -160,6 +162,8 @@ AGREED   how long ago a record was last brought into agreement")]
     Errors(ErrorsCommand),
     /// Salesforce on localhost, to try and to test with
     Emulator(EmulatorArgs),
+    /// See duet at work for a minute: a shop, Salesforce, and a day of edits on both sides
+    Demo(DemoArgs),
     /// Print the version
     #[command(after_help = "Examples:\n  duet version\n  duet version --json")]
     Version {
@@ -498,6 +502,83 @@ pub(crate) struct EmulatorArgs {
     /// What ids and random faults grow from
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// `duet demo`.
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  duet demo\n  duet demo --seed 7 -o json\n  \
+duet -C my-demo demo --keep\n\n\
+Needs nothing: Salesforce is emulated, the shop is a SQLite file. It makes a folder, `-C DIR` if\n\
+that isn't there or is empty, else a new one among the system's temporary files, and leaves it\n\
+behind: a project like any other. It ends with 1 if the account doesn't stand the check."
+)]
+pub(crate) struct DemoArgs {
+    /// Edit a record of the demo's shop or of its Salesforce, as a person would.
+    #[command(subcommand)]
+    pub(crate) command: Option<DemoCommand>,
+    /// Go on after the account, until Ctrl-C: both sides are kept in agreement
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// What names, numbers and the parts of the day grow from
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How long Salesforce is away
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = outage)]
+    pub(crate) outage: Duration,
+}
+
+/// `duet demo …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DemoCommand {
+    /// Edit a record of the demo in the folder -C, as a person would: past duet
+    #[command(after_help = "Examples:\n  \
+duet -C my-demo demo edit right customers/1007 city=Oslo\n  \
+duet -C my-demo demo edit left customers/1007 phone='+47 22 00 00 00'\n\n\
+For `left` the demo's Salesforce must be running: `duet demo --keep`, or the command that the\n\
+demo's last lines name.")]
+    Edit(DemoEditArgs),
+}
+
+/// `duet demo edit`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoEditArgs {
+    /// Where: left is Salesforce, right is the shop
+    #[arg(value_enum)]
+    pub(crate) side: EditSide,
+    /// FLOW/KEY, with the key of the shop
+    pub(crate) record: String,
+    /// What to set
+    #[arg(value_name = "FIELD=VALUE", required = true)]
+    pub(crate) values: Vec<String>,
+}
+
+/// Where a person edits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EditSide {
+    #[value(alias = "salesforce")]
+    Left,
+    #[value(alias = "shop")]
+    Right,
+}
+
+/// The longest outage: a demo is to be watched.
+const OUTAGE_MAX: Duration = Duration::from_secs(600);
+
+/// A length of time as configuration writes it.
+fn outage(text: &str) -> Result<Duration, String> {
+    let (digits, unit) =
+        text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number = digits.parse::<u64>().ok();
+    let length = match (number, unit) {
+        (Some(number), "ms") => Some(Duration::from_millis(number)),
+        (Some(number), "s") => Some(Duration::from_secs(number)),
+        (Some(number), "m") => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    };
+    let length = length.filter(|length| (Duration::from_secs(1)..=OUTAGE_MAX).contains(length));
+    length.ok_or_else(|| "a time from 1s to 10m is needed, such as 10s".to_owned())
 }
 
 /// An address to listen on; `localhost` is the one of IPv4.

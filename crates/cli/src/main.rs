@@ -5,6 +5,7 @@ mod args;
 mod ask;
 mod catalogue;
 mod commands;
+mod demo;
 mod env;
 mod exit;
 mod output;
@@ -71,6 +72,8 @@ fn log(cli: &Cli) {
     let level = match (cli.quiet, cli.verbose) {
         (true, _) => "error",
         (false, 0) if serves => "info",
+        // It tells an outage itself, and what came of it.
+        (false, 0) if matches!(cli.command, Command::Demo(_)) => "error",
         // A hub that stays away is told at the end, once.
         (false, 0) => "warn,duet_hub=off",
         (false, 1) => "info",
@@ -95,6 +98,7 @@ async fn run(cli: &Cli) -> Ended {
         Command::Emulator(args) => return commands::emulator::run(args).await,
         Command::Check(args) if args.schema => return commands::texts::schema(),
         Command::Check(args) => return commands::check::run(cli, args).await,
+        Command::Demo(args) => return commands::demo::run(cli, args).await,
         Command::Init(args) => return commands::init::run(cli, args),
         Command::Version { json } => return commands::texts::version(cli.output, *json),
         Command::Completions { shell } => return commands::texts::completions(*shell),
@@ -104,6 +108,7 @@ async fn run(cli: &Cli) -> Ended {
     let app = App::load(cli)?;
     match &cli.command {
         Command::Check(_)
+        | Command::Demo(_)
         | Command::Emulator(_)
         | Command::Init(_)
         | Command::Version { .. }

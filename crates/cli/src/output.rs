@@ -92,6 +92,11 @@ impl<T> Listed<T> {
     }
 }
 
+/// Prints a line of a story that is told on stdout.
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+    Ok(print(text)?)
+}
+
 /// Prints a line. A reader that went away, such as `head`, has what it wanted.
 fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();

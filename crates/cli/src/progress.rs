@@ -16,9 +16,14 @@ const OPEN: &str = "{spinner} {msg} {pos} {elapsed}";
 /// When it is known.
 const BOUNDED: &str = "{msg} [{bar:20}] {pos}/{len} eta {eta}";
 
+/// Whether a terminal may be redrawn.
+pub(crate) fn redraws() -> bool {
+    !env::accessible() && !env::dumb()
+}
+
 /// Begins to tell.
-pub(crate) fn begin(what: impl Into<Cow<'static, str>>, quiet: bool, redraws: bool) -> ProgressBar {
-    let drawn = !quiet && redraws && std::io::stderr().is_terminal();
+pub(crate) fn begin(what: impl Into<Cow<'static, str>>, quiet: bool) -> ProgressBar {
+    let drawn = !quiet && redraws() && std::io::stderr().is_terminal();
     let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(None, target);
     bar.set_style(style(OPEN));
@@ -48,7 +53,8 @@ pub(crate) fn show(
     bar.set_message(what);
 }
 
-fn style(template: &str) -> ProgressStyle {
+/// How a bar looks.
+pub(crate) fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template);
     style.unwrap_or_else(|_| ProgressStyle::default_spinner()).progress_chars("##-")
 }

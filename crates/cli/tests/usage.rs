@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 const WIDTH: usize = 100;
 
 /// Every command, and whether it must show an example.
-const COMMANDS: [(&str, bool); 28] = [
+const COMMANDS: [(&str, bool); 30] = [
     ("", true),
     ("init", true),
     ("completions", true),
@@ -38,6 +38,8 @@ const COMMANDS: [(&str, bool); 28] = [
     ("errors retry", true),
     ("errors discard", true),
     ("emulator", true),
+    ("demo", true),
+    ("demo edit", true),
     ("help", false),
     ("help conflicts", false),
 ];
@@ -119,6 +121,12 @@ fn a_line_that_can_not_be_meant_ends_with_64() {
         &["status", "--color", "blue"],
         &["explain"],
         &["emulator", "--listen", "nowhere"],
+        &["demo", "--seed", "-1"],
+        &["demo", "--outage", "1h"],
+        &["demo", "--outage", "0s"],
+        &["demo", "--keep", "edit", "right", "customers/1001", "city=Oslo"],
+        &["demo", "edit", "middle", "customers/1001", "city=Oslo"],
+        &["demo", "edit", "right", "customers/1001"],
     ] {
         let done = duet(words);
         let told = text(done.stderr);

@@ -1,5 +1,6 @@
-//! The README keeps its word: all its blocks marked `sh test` are one script, run from its first
-//! line to its last in a clone, with servers of the test's own in the places that it names.
+//! The README and the tutorial keep their word: all blocks of a page marked `sh test` are one script,
+//! run from its first line to its last in a clone, with servers of the test's own in the places that
+//! it names.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(240);
 
 /// The lines of the marked blocks, without prompts.
 fn script(page: &str) -> Vec<String> {
-    let (blocks, _) = parts("README.md", page);
+    let (blocks, _) = parts("page", page);
     let run = blocks.into_iter().filter(|block| block.mark == "sh test");
     let line = |line: String| line.strip_prefix("$ ").map(str::to_owned).unwrap_or(line);
     run.flat_map(|block| block.lines).map(line).collect()
@@ -133,6 +134,31 @@ async fn the_readme_works_from_its_first_line_to_its_last() {
         assert!(out.contains(told), "it doesn't say {told:?}:\n{out}");
     }
     assert!(!folder.path().join("target/org.jsonl").exists(), "nothing is left behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tutorial_works_from_its_first_line_to_its_last() {
+    let page = std::fs::read_to_string(root().join("docs/tutorial.md")).unwrap();
+    let folder = clone_of(&program());
+    // A test doesn't wait as long as a person who watches.
+    let script = moved(&script(&page).join("\n"), &[("--seed 7", "--seed 7 --outage 1s".to_owned())]);
+    let status = ended(shell(folder.path(), &script)).await;
+    let (out, err) = (printed(folder.path(), "out"), printed(folder.path(), "err"));
+    assert!(status.success(), "{status}\n{out}\n{err}");
+    let shown = parts("docs/tutorial.md", &page).0.into_iter().filter(|block| block.mark == "text");
+    let lines = shown.flat_map(|block| block.lines).filter(|line| is_same_each_time(line));
+    for line in lines {
+        assert!(out.lines().any(|told| told.trim_end() == line), "it doesn't say {line:?}:\n{out}");
+    }
+    assert!(!folder.path().join("my-demo").exists(), "nothing is left behind");
+}
+
+/// Lines without times, ids and places.
+fn is_same_each_time(line: &str) -> bool {
+    let hex = |word: &str| word.len() >= 8 && word.chars().all(|c| c.is_ascii_hexdigit());
+    let volatile = ["2026-", "127.0.0.1", "/tmp/", "verified", "conflict ", "duet read", "arrived", " s"];
+    let words = |line: &str| line.split([' ', '(', ')', ':']).any(hex);
+    !line.is_empty() && !words(line) && !volatile.iter().any(|word| line.contains(word))
 }
 
 #[test]

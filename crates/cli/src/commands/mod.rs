@@ -4,6 +4,7 @@ pub(crate) mod adopt;
 pub(crate) mod capture;
 pub(crate) mod check;
 pub(crate) mod conflicts;
+pub(crate) mod demo;
 pub(crate) mod emulator;
 pub(crate) mod errors;
 pub(crate) mod explain;
