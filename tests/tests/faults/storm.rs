@@ -32,8 +32,8 @@ const EARLY: usize = 3;
 const KILLS: usize = 5;
 /// A part of the creation takes this long at most, faults included.
 const GROWS_WITHIN: Duration = Duration::from_secs(180);
-/// Longer than duet waits for a file that another program holds.
-const HELD: Duration = Duration::from_secs(3);
+/// Longer than duet waits for the shop's file when another program holds it (2 s).
+const HELD: Duration = Duration::from_millis(2_500);
 /// Bytes of answers after which the way to the shop is cut, while it is bad.
 const SOME_ANSWERS: usize = 100_000;
 
