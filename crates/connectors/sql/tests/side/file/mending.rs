@@ -1,7 +1,7 @@
 //! What somebody did to the file behind duet's back: an older copy put back, parts of the capture
 //! taken away, keys of another encoding. It is noticed, and nothing is passed over in silence.
 
-use crate::rig::{FILE, Shop, changes, drain, seen, settle};
+use crate::rig::{FILE, Shop, drain, seen, settle};
 use duet_core::observation::Observation;
 use duet_core::value::Value;
 use duet_ports::connector::{Connector, Detector};
@@ -140,13 +140,11 @@ async fn keys_that_are_no_text_are_told_apart() {
     assert_eq!(stuck.expect("a page of the second alone has no end").failure.code, "keys_no_text");
     let mut detector = shop.detector().await;
     shop.run("UPDATE t SET name = name || '!'").await;
-    let told: Vec<String> = changes(&mut *detector)
-        .await
-        .iter()
-        .map(|change| change.record.as_str().to_owned())
-        .collect();
+    let readings = drain(&mut *detector).await;
+    let told = readings.iter().flat_map(|reading| &reading.changes);
+    let told: Vec<&str> = told.map(|change| change.record.as_str()).collect();
     assert_eq!(told, ["a", "b\0", "c"]);
-    read_all(&mut *detector).await;
+    settle(&mut *detector, &readings).await;
     shop.run("DELETE FROM t WHERE name = 'B!'").await;
     read_all(&mut *detector).await;
     assert_eq!(shop.rows("duet_change").await, 0, "a bad key doesn't keep the others");
