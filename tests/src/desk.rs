@@ -79,7 +79,10 @@ pub fn link_ambiguous(project: &Project) -> Result<Vec<String>, RunError> {
 pub fn decide(project: &Project, keep: impl Fn(&Value) -> bool) -> Result<usize, RunError> {
     let mut next = CHOICES.into_iter().cycle();
     let mut decided = 0;
-    for conflict in conflicts(project, false)? {
+    let mut conflicts = conflicts(project, false)?;
+    // Which choice meets which record isn't left to the order in which they came.
+    conflicts.sort_by_key(|one| [&one["record"], &one["field"]].map(|part| text(part).to_owned()));
+    for conflict in conflicts {
         if conflict["kind"] == "ambiguous_match" || conflict["state"] == "decided" {
             continue;
         }

@@ -1,5 +1,6 @@
 //! The program under test, as a person would start it: a folder with the Northwind configuration,
-//! the environment it names, and the binary of `tests/run`. Knows commands and exit codes only.
+//! the environment it names, and the binary of `tests/run`. Knows commands and exit codes only, and
+//! where files are when there are no servers.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use thiserror::Error;
 
-use crate::northwind;
+use crate::{database, northwind};
 
 /// Names the binary; set by `tests/run`.
 pub const BINARY: &str = "DUET_BIN";
@@ -41,7 +42,7 @@ pub struct Done {
     pub err: String,
 }
 
-/// Where everything is that the project connects.
+/// The servers that the project connects.
 #[derive(Clone, Copy, Debug)]
 pub struct Places<'a> {
     /// duet's own database.
@@ -119,6 +120,30 @@ impl Project {
     /// # Errors
     /// When a file can't be copied.
     pub fn with_flows(folder: &str, places: Places<'_>) -> Result<Self, RunError> {
+        let servers = BTreeMap::from([
+            ("DUET_DATABASE_URL", places.state),
+            ("DUET_AMQP_URL", places.hub),
+            ("SHOP_DATABASE_URL", places.shop),
+        ]);
+        Self::prepared("duet.toml", folder, places.login, places.price_book, servers)
+    }
+
+    /// The same without servers: the shop is a file in the project's folder, which is still to be
+    /// made, and the state is one, too.
+    ///
+    /// # Errors
+    /// When a file can't be copied.
+    pub fn alone(folder: &str, login: &str, price_book: &str) -> Result<Self, RunError> {
+        Self::prepared("alone.toml", folder, login, price_book, BTreeMap::new())
+    }
+
+    fn prepared(
+        configuration: &str,
+        folder: &str,
+        login: &str,
+        price_book: &str,
+        servers: BTreeMap<&'static str, &str>,
+    ) -> Result<Self, RunError> {
         let fail = |path: &Path, source| RunError::Folder { path: path.to_owned(), source };
         let project = TempDir::new().map_err(|source| fail(Path::new("."), source))?;
         let (from, to) = (northwind::folder(), project.path().to_owned());
@@ -127,31 +152,38 @@ impl Project {
         let copy = |file: PathBuf, to: PathBuf| {
             std::fs::copy(&file, to).map(drop).map_err(|source| fail(&file, source))
         };
-        copy(from.join("duet.toml"), to.join("duet.toml"))?;
+        copy(from.join(configuration), to.join("duet.toml"))?;
         let folder = from.join(folder);
         for file in std::fs::read_dir(&folder).map_err(|source| fail(&folder, source))? {
             let file = file.map_err(|source| fail(&folder, source))?;
             copy(file.path(), flows.join(file.file_name()))?;
         }
         let environment = BTreeMap::from([
-            ("DUET_DATABASE_URL", places.state),
-            ("DUET_AMQP_URL", places.hub),
-            ("SHOP_DATABASE_URL", places.shop),
-            ("SF_LOGIN_URL", places.login),
-            ("SF_PRICEBOOK_ID", places.price_book),
+            ("SF_LOGIN_URL", login),
+            ("SF_PRICEBOOK_ID", price_book),
             ("SF_CLIENT_ID", "client"),
             ("SF_CLIENT_SECRET", "secret"),
             ("SF_USER", "u@example.test"),
             ("SF_PASSWORD", "pwtok"),
         ]);
-        let environment = environment.into_iter().map(|(name, value)| (name, value.to_owned()));
-        let environment = environment.collect();
+        let environment = environment.into_iter().chain(servers);
+        let environment = environment.map(|(name, value)| (name, value.to_owned())).collect();
         Ok(Self { folder: project, environment, started: Cell::new(0) })
     }
 
     /// The folder, for a test that changes a file in it.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The address of the shop's file, where there is no server.
+    pub fn shop_file(&self) -> String {
+        database::file(&self.folder().join("shop.db"))
+    }
+
+    /// The address of the state's file, where there is no server.
+    pub fn state_file(&self) -> String {
+        database::file(&self.folder().join(".duet/state.db"))
     }
 
     /// Sets a variable of the environment.

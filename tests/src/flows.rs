@@ -1,5 +1,6 @@
-//! What must be equal, flow by flow: a query over the shop whose columns are named like the fields
-//! of Salesforce, and how each compares. Written from the flows' meaning, not read from their files.
+//! What must be equal, flow by flow: a query over the shop, in words that PostgreSQL and SQLite know,
+//! whose columns are named like the fields of Salesforce, and how each compares. Written from the
+//! flows' meaning, not read from their files.
 
 /// One flow between the shop and the organization.
 #[derive(Debug)]
@@ -73,7 +74,7 @@ pub const CUSTOMERS: Flow = Flow {
 pub const PRODUCTS: Flow = Flow {
     name: "products",
     object: "Product2",
-    query: r#"SELECT product_id::text AS key, product_name AS "Name",
+    query: r#"SELECT CAST(product_id AS text) AS key, product_name AS "Name",
         quantity_per_unit AS "Quantity_Per_Unit__c", units_in_stock AS "Units_In_Stock__c",
         units_on_order AS "Units_On_Order__c", reorder_level AS "Reorder_Level__c",
         discontinued <> 0 AS "Discontinued__c", true AS "IsActive"
@@ -93,8 +94,8 @@ pub const PRODUCTS: Flow = Flow {
 pub const PRICES: Flow = Flow {
     name: "prices",
     object: "PricebookEntry",
-    query: r#"SELECT product_id::text AS key, product_id::text AS "Product2Id",
-        round(unit_price::numeric, 2) AS "UnitPrice"
+    query: r#"SELECT CAST(product_id AS text) AS key, CAST(product_id AS text) AS "Product2Id",
+        round(CAST(unit_price AS numeric), 2) AS "UnitPrice"
         FROM products ORDER BY product_id"#,
     fields: &[field("Product2Id", Kind::Parent), field("UnitPrice", Kind::Number(2))],
 };
@@ -103,9 +104,11 @@ pub const PRICES: Flow = Flow {
 pub const ORDERS: Flow = Flow {
     name: "orders",
     object: "Order",
-    query: r#"SELECT order_id::text AS key, customer_id AS "AccountId",
-        order_date::text AS "EffectiveDate", required_date::text AS "Required_Date__c",
-        shipped_date::text AS "Shipped_Date__c", round(freight::numeric, 2) AS "Freight__c",
+    query: r#"SELECT CAST(order_id AS text) AS key, customer_id AS "AccountId",
+        CAST(order_date AS text) AS "EffectiveDate",
+        CAST(required_date AS text) AS "Required_Date__c",
+        CAST(shipped_date AS text) AS "Shipped_Date__c",
+        round(CAST(freight AS numeric), 2) AS "Freight__c",
         ship_name AS "Ship_Name__c", shippers.company_name AS "Ship_Via__c",
         ship_address AS "ShippingStreet", ship_city AS "ShippingCity",
         ship_region AS "ShippingState", ship_postal_code AS "ShippingPostalCode",
@@ -131,9 +134,11 @@ pub const ORDERS: Flow = Flow {
 pub const LINES: Flow = Flow {
     name: "lines",
     object: "OrderItem",
-    query: r#"SELECT order_id || '-' || product_id AS key, order_id::text AS "OrderId",
-        product_id::text AS "PricebookEntryId", quantity AS "Quantity",
-        round(unit_price::numeric, 2) AS "UnitPrice", round(discount::numeric, 2) AS "Discount__c"
+    query: r#"SELECT order_id || '-' || product_id AS key,
+        CAST(order_id AS text) AS "OrderId", CAST(product_id AS text) AS "PricebookEntryId",
+        quantity AS "Quantity",
+        round(CAST(unit_price AS numeric), 2) AS "UnitPrice",
+        round(CAST(discount AS numeric), 2) AS "Discount__c"
         FROM order_details ORDER BY order_id, product_id"#,
     fields: &[
         field("OrderId", Kind::Parent),
@@ -148,9 +153,10 @@ pub const LINES: Flow = Flow {
 pub const STAFF: Flow = Flow {
     name: "staff",
     object: "Contact",
-    query: r#"SELECT employee_id::text AS key, last_name AS "LastName", first_name AS "FirstName",
-        title AS "Title", home_phone AS "HomePhone", city AS "MailingCity", notes AS "Description",
-        reports_to::text AS "ReportsToId"
+    query: r#"SELECT CAST(employee_id AS text) AS key, last_name AS "LastName",
+        first_name AS "FirstName", title AS "Title", home_phone AS "HomePhone",
+        city AS "MailingCity", notes AS "Description",
+        CAST(reports_to AS text) AS "ReportsToId"
         FROM employees WHERE extension IS DISTINCT FROM 'gone' ORDER BY employee_id"#,
     fields: &[
         text("LastName"),
@@ -167,7 +173,7 @@ pub const STAFF: Flow = Flow {
 pub const SUPPLIERS: Flow = Flow {
     name: "suppliers",
     object: "Supplier__c",
-    query: r#"SELECT supplier_id::text AS key, company_name AS "Name",
+    query: r#"SELECT CAST(supplier_id AS text) AS key, company_name AS "Name",
         contact_name AS "Contact_Name__c", contact_title AS "Contact_Title__c", city AS "City__c",
         country AS "Country__c", phone AS "Phone__c", fax AS "Fax__c",
         CASE homepage WHEN 'closed' THEN 'Closed' END AS "Status__c"
@@ -188,7 +194,7 @@ pub const SUPPLIERS: Flow = Flow {
 pub const SHIPPERS: Flow = Flow {
     name: "shippers",
     object: "Shipper__c",
-    query: r#"SELECT shipper_id::text AS key, company_name AS "Name", phone AS "Phone__c"
+    query: r#"SELECT CAST(shipper_id AS text) AS key, company_name AS "Name", phone AS "Phone__c"
         FROM shippers ORDER BY shipper_id"#,
     fields: &[text("Name"), text("Phone__c")],
 };

@@ -2,7 +2,8 @@
 //! duet can hide itself: a plain client, the seed of the organization, a reader of its data file,
 //! and the comparison of both sides.
 //!
-//! 1. [`northwind`] loads the shop and reads it by plain SQL, each row in the words of the left.
+//! 1. [`northwind`] loads the shop, on a server or in a file, and reads it by plain SQL
+//!    ([`database`]), each row in the words of the left.
 //! 2. [`seed`] puts the accounts and products into the organization that are there beforehand.
 //! 3. [`org`] reads the organization's data file after the fact.
 //! 4. [`salesforce`] is the stand-in as a process of its own, with its faults.
@@ -12,6 +13,7 @@
 
 pub mod client;
 pub mod compare;
+pub mod database;
 pub mod desk;
 pub mod duet;
 pub mod flows;
@@ -19,3 +21,4 @@ pub mod northwind;
 pub mod org;
 pub mod salesforce;
 pub mod seed;
+mod translated;

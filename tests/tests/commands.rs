@@ -9,6 +9,12 @@ mod alone;
 mod answers;
 #[path = "commands/demo.rs"]
 mod demo;
+#[path = "faults/ground.rs"]
+#[allow(dead_code, unused_macros, unused_imports, reason = "shared with tests of both ways to run")]
+mod ground;
+#[path = "faults/held.rs"]
+#[allow(dead_code, reason = "shared with the faults")]
+mod held;
 #[path = "commands/keyed.rs"]
 mod keyed;
 #[path = "commands/letters.rs"]
@@ -22,6 +28,8 @@ mod readme;
 mod rig;
 #[path = "commands/secrets.rs"]
 mod secrets;
+#[path = "commands/shop_file.rs"]
+mod shop_file;
 #[path = "commands/shown.rs"]
 mod shown;
 #[path = "commands/stopped.rs"]

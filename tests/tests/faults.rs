@@ -11,6 +11,11 @@ mod collisions;
 mod dice;
 #[path = "faults/edits.rs"]
 mod edits;
+#[path = "faults/ground.rs"]
+#[allow(dead_code, unused_macros, unused_imports, reason = "shared with tests of both ways to run")]
+mod ground;
+#[path = "faults/held.rs"]
+mod held;
 #[path = "faults/lost.rs"]
 mod lost;
 #[path = "faults/outage.rs"]

@@ -1,17 +1,18 @@
-//! Shows the shop, the seed and the comparison on the real data: Northwind in PostgreSQL against an
-//! organization made from it. duet isn't part of it; its own proof stands on these.
+//! Shows the shop, the seed and the comparison on the real data: Northwind in PostgreSQL and in
+//! SQLite, against an organization made from it. duet isn't part of it; its own proof stands on these.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use duet_testkit::servers::postgres;
 use duet_tests::compare::{Listed, compare};
+use duet_tests::database;
 use duet_tests::flows::{ALL, CUSTOMERS, Flow, Kind, POLICIES, PRODUCTS};
 use duet_tests::northwind::{self, Row};
 use duet_tests::org::{Org, Record};
 use duet_tests::seed;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 async fn shop() -> duet_testkit::servers::Database {
     let shop = postgres().await.unwrap();
@@ -67,6 +68,56 @@ async fn the_shop_has_the_records_that_the_proof_counts() {
         counts.push(rows.len());
     }
     assert_eq!(counts, [91, 77, 77, 830, 2155]);
+}
+
+/// Every table, every column; and what the comparison asks for.
+#[tokio::test]
+async fn a_file_holds_the_same_shop() {
+    let shop = shop().await;
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = database::file(&folder.path().join("shop.db"));
+    northwind::load(&file).await.unwrap();
+    let tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'";
+    let tables = database::rows(shop.url(), tables).await.unwrap();
+    assert_eq!(tables.len(), 14);
+    for table in tables.iter().map(|row| row["table_name"].as_str().unwrap()) {
+        let every = format!("SELECT * FROM {table}");
+        let mut held = Vec::new();
+        for url in [shop.url(), &file] {
+            let rows = database::rows(url, &every).await.unwrap();
+            held.push(rows.into_iter().map(alike).collect::<BTreeSet<_>>());
+        }
+        assert_eq!(held[0], held[1], "{table}");
+    }
+    for flow in ALL.into_iter().chain(POLICIES) {
+        let rows = northwind::rows(shop.url(), flow).await.unwrap();
+        assert_eq!(northwind::rows(&file, flow).await.unwrap(), rows, "{}", flow.name);
+    }
+    let dropped = northwind::execute(&file, "DELETE FROM customers WHERE customer_id = 'ALFKI'");
+    assert!(dropped.await.is_err(), "there are orders: references came along");
+}
+
+/// A row as a text; whether a whole number is one of floating point can't be told of a file's.
+fn alike(row: Map<String, Value>) -> String {
+    let number = |value: Value| value.as_f64().map_or(value, |number| json!(number));
+    row.into_iter().map(|(name, value)| format!("{name} {}\n", number(value))).collect()
+}
+
+/// Both ways to run have the same configuration, but for the servers.
+#[test]
+fn what_runs_alone_is_configured_alike() {
+    let read = |name: &str| -> toml::Table {
+        let text = std::fs::read_to_string(northwind::folder().join(name)).unwrap();
+        text.parse().unwrap()
+    };
+    let (mut servers, mut alone) = (read("duet.toml"), read("alone.toml"));
+    assert!(servers.remove("state").is_some() && servers.remove("hub").is_some());
+    for project in [&mut servers, &mut alone] {
+        let shop = project["connections"]["shop"].as_table_mut().unwrap();
+        assert!(shop.remove("kind").is_some());
+        assert!(shop.remove("url").or(shop.remove("path")).is_some());
+    }
+    assert_eq!(servers, alone);
 }
 
 #[tokio::test]

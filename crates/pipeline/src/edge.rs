@@ -33,7 +33,10 @@ impl Place {
     fn sentence(&self) -> String {
         let place = match self {
             Place::Column(column) => format!("column {column}"),
-            Place::Key => "the key".to_owned(),
+            Place::Key => {
+                let what = "NUL (U+0000) or bytes that are no text";
+                return format!("the key holds {what}, which can't be stored");
+            }
             Place::Version => "the version".to_owned(),
             Place::Actor => "the name of who changed it".to_owned(),
         };

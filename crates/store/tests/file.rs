@@ -130,6 +130,8 @@ async fn a_file_that_stays_locked_is_busy() {
         assert!(told.contains("duet.db") && told.contains("was locked for 0.1 s"), "{told}");
     }
     assert!(store.connections().await.expect("reading goes on").is_empty());
+    let applied = store.migrate().await.expect("what is up to date is only read");
+    assert!(applied.is_empty(), "{applied:?}");
     assert_eq!(store.waiting(), 0);
     sqlx::query("COMMIT").execute(&mut other).await.expect("it ends");
     linked(&store, &["a"]).await;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use duet_tests::seed::Found;
 use serde_json::Value;
 
+use crate::ground::{Way, both_ways};
 use crate::rig::{Rig, flow_of};
 
 /// Matched, differing, ambiguous left and right, only left, only right.
@@ -95,9 +96,10 @@ fn first_conflicts(rig: &Rig) {
     assert_eq!(found, expected);
 }
 
-#[tokio::test]
-async fn northwind_and_the_organization_come_to_agree() {
-    let mut rig = Rig::new().await;
+both_ways!(northwind_and_the_organization_come_to_agree);
+
+async fn northwind_and_the_organization_come_to_agree(way: Way) {
+    let mut rig = Rig::new(way).await;
     report_only(&rig).await;
     rig.json(&["adopt", "--yes"]);
     let first = rig.sync();

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use duet_testkit::servers::{Broker, Database, postgres, rabbitmq};
 use duet_tests::compare::{Listed, compare};
 use duet_tests::desk::{self, Open};
-use duet_tests::duet::{Done, LIMIT, Places, Project};
+use duet_tests::duet::{Done, LIMIT, Project};
 use duet_tests::flows::{ALL, CUSTOMERS, Flow, POLICIES, PRODUCTS};
 use duet_tests::northwind::{self, Row};
 use duet_tests::org::{Org, Record};
@@ -14,63 +13,56 @@ use duet_tests::salesforce::Salesforce;
 use duet_tests::seed::{self, Planted};
 use serde_json::{Value, json};
 
-/// The standard price book of every organization.
-const PRICE_BOOK: &str = "01s000000000001AAA";
+use crate::ground::{Base, Ground, Hub, Way};
 
 /// Everything that one test has for itself.
 pub(crate) struct Rig {
-    pub(crate) shop: Database,
+    pub(crate) shop: Base,
     pub(crate) org: Salesforce,
     pub(crate) listed: Listed,
     pub(crate) planted: Planted,
     /// What duet keeps in agreement.
-    flows: &'static [&'static Flow],
+    pub(crate) flows: &'static [&'static Flow],
+    /// The shop as it was found.
+    pub(crate) found: BTreeMap<&'static str, Vec<Row>>,
     project: Project,
     http: reqwest::Client,
-    _state: Database,
-    _broker: Broker,
+    _state: Base,
+    _hub: Hub,
 }
 
 impl Rig {
     /// Northwind in the shop, a part of it in the organization, nothing of duet yet.
-    pub(crate) async fn new() -> Self {
-        let mut rig = Self::with_flows("flows", &ALL).await;
+    pub(crate) async fn new(way: Way) -> Self {
+        let mut rig = Self::with_flows(way, "flows", &ALL).await;
         rig.plant().await;
         rig
     }
 
     /// Northwind in the shop, nothing in the organization; the flows with the other policies are
     /// adopted and nothing is written yet.
-    pub(crate) async fn policies() -> Self {
-        let rig = Self::with_flows("policies", &POLICIES).await;
+    pub(crate) async fn policies(way: Way) -> Self {
+        let rig = Self::with_flows(way, "policies", &POLICIES).await;
         rig.adopt();
         rig
     }
 
-    async fn with_flows(folder: &str, flows: &'static [&'static Flow]) -> Self {
-        let (shop, state) = (postgres().await.unwrap(), postgres().await.unwrap());
-        northwind::load(shop.url()).await.unwrap();
-        let broker = rabbitmq().await.unwrap();
-        let places = Places {
-            state: state.url(),
-            hub: broker.url(),
-            shop: shop.url(),
-            login: "set when the organization has started",
-            price_book: PRICE_BOOK,
-        };
-        let mut project = Project::with_flows(folder, places).unwrap();
+    async fn with_flows(way: Way, folder: &str, flows: &'static [&'static Flow]) -> Self {
+        let (mut project, Ground { shop, state, hub }) = Ground::new(way, folder).await;
         project.set("DUET_SWEEP_MS", "200");
         let org = Salesforce::start(&mut project).await.unwrap();
+        let found = everything(shop.url(), flows).await;
         Self {
             shop,
             org,
+            found,
             listed: Listed::default(),
             planted: Planted::default(),
             flows,
             project,
             http: reqwest::Client::new(),
             _state: state,
-            _broker: broker,
+            _hub: hub,
         }
     }
 
@@ -170,11 +162,7 @@ impl Rig {
     /// What of either side would change with any write: every row of the shop, every record of the
     /// organization with its stamps.
     pub(crate) async fn fingerprint(&self) -> (BTreeMap<&'static str, Vec<Row>>, Org) {
-        let mut rows = BTreeMap::new();
-        for flow in self.flows {
-            rows.insert(flow.name, northwind::rows(self.shop.url(), flow).await.unwrap());
-        }
-        (rows, self.read_org())
+        (everything(self.shop.url(), self.flows).await, self.read_org())
     }
 
     /// Links every ambiguous record with the first of its candidates; answers how many of them are
@@ -208,8 +196,8 @@ impl Rig {
     }
 
     /// From two systems that never met to agreement, without a look on the way.
-    pub(crate) async fn agreed() -> Self {
-        let mut rig = Self::new().await;
+    pub(crate) async fn agreed(way: Way) -> Self {
+        let mut rig = Self::new(way).await;
         rig.adopt();
         rig.sync();
         rig.link_ambiguous();
@@ -219,6 +207,15 @@ impl Rig {
         rig.sync();
         rig
     }
+}
+
+/// Every row of these flows.
+async fn everything(url: &str, flows: &[&'static Flow]) -> BTreeMap<&'static str, Vec<Row>> {
+    let mut rows = BTreeMap::new();
+    for flow in flows {
+        rows.insert(flow.name, northwind::rows(url, flow).await.unwrap());
+    }
+    rows
 }
 
 /// The flow of an object.

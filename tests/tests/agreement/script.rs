@@ -100,6 +100,7 @@ impl<'a> Script<'a> {
         let Line { word, first, rest } = *line;
         match word {
             "shop" | "org" | "new" | "sql" => self.edit(line).await,
+            "postgres" | "sqlite" => self.in_words_of(line).await,
             "sync" => self.sync(first),
             "later" => self.later().await,
             "fault" => self.fault(first, rest).await,
@@ -156,6 +157,15 @@ impl<'a> Script<'a> {
         }
         let (shop, org) = &mut self.edits;
         *if matches!(word, "shop" | "sql") { shop } else { org } += 1;
+        Ok(())
+    }
+
+    /// `postgres statement`, `sqlite statement`: what each says in words of its own, line by line.
+    async fn in_words_of(&mut self, line: &Line<'_>) -> Result<(), String> {
+        if line.word == self.rig.shop.product() {
+            self.rig.sell(&format!("{} {}", line.first, line.rest)).await;
+            self.edits.0 += 1;
+        }
         Ok(())
     }
 
@@ -362,5 +372,5 @@ fn same(side: &str, found: &str, wanted: &str) -> Result<(), String> {
 
 /// The shop's clock, in seconds.
 async fn northwind_clock(url: &str) -> f64 {
-    duet_tests::northwind::clock(url).await.unwrap()
+    duet_tests::database::clock(url).await.unwrap()
 }

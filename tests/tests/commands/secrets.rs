@@ -7,7 +7,8 @@ use duet_testkit::wait::wait_until;
 use duet_tests::flows::CUSTOMERS;
 use serde_json::json;
 
-use crate::rig::{Hub, Rig};
+use crate::ground::Hub;
+use crate::rig::Rig;
 
 const SOON: Duration = Duration::from_secs(60);
 const STOPS_WITHIN: Duration = Duration::from_secs(60);

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use duet_tests::northwind;
-use serde_json::Value;
+use duet_tests::database;
+use serde_json::{Map, Value};
 
 use crate::rig::Rig;
 
@@ -18,8 +18,7 @@ const NO_ANSWER: &str = "NO_ANSWER";
 
 /// What duet tells of all tries to write to the left.
 const TOLD: &str = "
-SELECT jsonb_build_object('intent', a.intent, 'number', a.number, 'outcome', a.outcome,
-    'code', a.failure ->> 'code', 'op', i.op, 'record', i.record)
+SELECT a.intent, a.number, a.outcome, a.failure ->> 'code' AS code, i.op, i.record
 FROM attempts a JOIN intents i ON i.id = a.intent
 WHERE i.side = 'left' AND i.op IN ('create', 'update', 'delete', 'undelete') ORDER BY a.id";
 
@@ -33,7 +32,7 @@ struct Story {
 }
 
 impl Story {
-    fn note(&mut self, row: &Value) {
+    fn note(&mut self, row: &Map<String, Value>) {
         let (outcome, code) = (row["outcome"].as_str().unwrap(), row["code"].as_str());
         let stayed = outcome == "not_sent" || code.is_some_and(|code| LOOKED_FIRST.contains(&code));
         if !stayed {
@@ -75,7 +74,7 @@ pub(crate) struct Told {
 
 /// Compares everything since Salesforce began to keep its calls; fails where one is missing.
 pub(crate) async fn assert_all_told(rig: &Rig) -> Told {
-    let rows = northwind::objects(rig.state.url(), TOLD).await.unwrap();
+    let rows = database::rows(rig.state.url(), TOLD).await.unwrap();
     let kept = rig.salesforce.kept().await.unwrap();
     let mut stories: BTreeMap<String, Story> = BTreeMap::new();
     for row in &rows {
@@ -105,7 +104,7 @@ pub(crate) async fn assert_all_told(rig: &Rig) -> Told {
 }
 
 /// What a try is about: its intent, or for a deletion the record.
-fn subject(row: &Value) -> String {
+fn subject(row: &Map<String, Value>) -> String {
     let of = if row["op"] == "delete" { &row["record"] } else { &row["intent"] };
     of.as_str().unwrap().to_owned()
 }
@@ -130,12 +129,11 @@ fn deleted(call: &Value) -> Vec<String> {
 /// `explain` tells the same calls about a record as are stored.
 pub(crate) async fn assert_explained(rig: &Rig, flow: &str, key: &str) {
     let stored = format!(
-        "SELECT jsonb_build_object('intent', a.intent, 'number', a.number, 'outcome', a.outcome,
-            'failure', a.failure ->> 'code', 'side', i.side, 'op', i.op)
+        "SELECT a.intent, a.number, a.outcome, a.failure ->> 'code' AS failure, i.side, i.op
         FROM attempts a JOIN links l ON l.id = a.link JOIN intents i ON i.id = a.intent
         WHERE l.flow = '{flow}' AND l.right_id = '{key}' ORDER BY a.id DESC"
     );
-    let stored = northwind::objects(rig.state.url(), &stored).await.unwrap();
+    let stored = database::rows(rig.state.url(), &stored).await.unwrap();
     let told = rig.json(&["explain", &format!("{flow}/right:{key}")]);
     let calls = told["calls"].as_array().unwrap();
     assert_eq!(calls.len(), stored.len(), "{told}");

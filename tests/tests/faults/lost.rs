@@ -3,8 +3,8 @@
 
 use duet_testkit::servers::Proxy;
 use duet_testkit::wait::wait_until;
+use duet_tests::database;
 use duet_tests::flows::CUSTOMERS;
-use duet_tests::northwind;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
@@ -17,7 +17,7 @@ const LOCK: i64 = 20_240_506;
 
 /// Who waits for the lock: only a commit can, as the trigger is asked then.
 const WAITING: &str = "
-SELECT jsonb_build_object('pid', pid) FROM pg_stat_activity
+SELECT pid FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event = 'advisory' AND query = 'COMMIT'";
 
 /// Edits a contact in the organization, and cuts the way to the shop while that is being committed
@@ -63,5 +63,5 @@ fn trigger(key: &str) -> String {
 }
 
 async fn waits(rig: &Rig) -> bool {
-    !northwind::objects(rig.shop.url(), WAITING).await.unwrap().is_empty()
+    !database::rows(rig.shop.url(), WAITING).await.unwrap().is_empty()
 }

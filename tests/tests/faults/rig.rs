@@ -6,20 +6,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use duet_testkit::servers::{
-    Broker, Database, PrivateRabbit, Proxy, noting_postgres, postgres, private_rabbitmq, proxy,
-    rabbitmq,
-};
+use duet_testkit::servers::{Proxy, proxy};
 pub(crate) use duet_tests::duet::LIMIT;
-use duet_tests::duet::{Done, Places, Project, Running};
+use duet_tests::duet::{Done, Project, Running};
 use duet_tests::flows::{CUSTOMERS, Flow, PRODUCTS};
 use duet_tests::northwind;
 use duet_tests::salesforce::Salesforce;
 use duet_tests::seed::{self, Planted};
 use serde_json::Value;
 
-/// The standard price book of every organization.
-const PRICE_BOOK: &str = "01s000000000001AAA";
+use crate::ground::{Base, Ground, Hub, Way};
+
 /// For what happens by itself within a second on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// A stop in order ends what is under way: a call may take ten seconds.
@@ -29,84 +26,50 @@ pub(crate) const STOPS_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) struct Rig {
     pub(crate) salesforce: Salesforce,
     pub(crate) project: Project,
-    pub(crate) shop: Database,
-    pub(crate) state: Database,
+    pub(crate) shop: Base,
+    pub(crate) state: Base,
     pub(crate) hub: Hub,
-}
-
-/// Where messages go.
-pub(crate) enum Hub {
-    /// A virtual host of the shared broker; gone when dropped.
-    Shared(Broker),
-    /// A broker that the test may stop.
-    Own(PrivateRabbit),
-}
-
-impl Hub {
-    async fn shared() -> Hub {
-        Hub::Shared(rabbitmq().await.unwrap())
-    }
-
-    async fn own() -> Hub {
-        Hub::Own(private_rabbitmq().await.unwrap())
-    }
-
-    fn url(&self) -> String {
-        match self {
-            Hub::Shared(broker) => broker.url().to_owned(),
-            Hub::Own(broker) => broker.url(),
-        }
-    }
 }
 
 impl Rig {
     /// On shared servers.
     pub(crate) async fn new() -> Rig {
-        let shop = postgres().await.unwrap();
-        Rig::with("flows", Hub::shared().await, shop, &northwind::metadata()).await
+        Rig::running(Way::Servers).await
+    }
+
+    /// On shared servers, or without any.
+    pub(crate) async fn running(way: Way) -> Rig {
+        Rig::on(Ground::new(way, "flows").await, &northwind::metadata()).await
     }
 
     /// With a broker that the test may stop.
     pub(crate) async fn with_own_broker() -> Rig {
-        let shop = postgres().await.unwrap();
-        Rig::with("flows", Hub::own().await, shop, &northwind::metadata()).await
+        Rig::on(Ground::with_own_broker("flows").await, &northwind::metadata()).await
     }
 
     /// With a broker that the test may stop, and a shop's server that notes what it is asked.
     pub(crate) async fn with_own_servers() -> Rig {
-        let (hub, shop) = (Hub::own().await, noting_postgres().await.unwrap());
-        Rig::with("flows", hub, shop, &northwind::metadata()).await
+        Rig::on(Ground::with_own_servers("flows").await, &northwind::metadata()).await
     }
 
     /// With a server of the shop's own, which notes what it is asked.
     pub(crate) async fn with_own_shop(flows: &str) -> Rig {
-        let shop = noting_postgres().await.unwrap();
-        Rig::with(flows, Hub::shared().await, shop, &northwind::metadata()).await
+        Rig::on(Ground::with_own_shop(flows).await, &northwind::metadata()).await
     }
 
     /// With an organization that has other fields.
     pub(crate) async fn with_metadata(metadata: &Path) -> Rig {
-        let shop = postgres().await.unwrap();
-        Rig::with("flows", Hub::shared().await, shop, metadata).await
+        Rig::on(Ground::new(Way::Servers, "flows").await, metadata).await
     }
 
-    async fn with(flows: &str, hub: Hub, shop: Database, metadata: &Path) -> Rig {
-        let state = postgres().await.unwrap();
-        northwind::load(shop.url()).await.unwrap();
-        let places = Places {
-            state: state.url(),
-            hub: &hub.url(),
-            shop: shop.url(),
-            login: "http://127.0.0.1:9",
-            price_book: PRICE_BOOK,
-        };
-        let mut project = Project::with_flows(flows, places).unwrap();
+    async fn on((mut project, ground): (Project, Ground), metadata: &Path) -> Rig {
         for (name, value) in
             [("DUET_SWEEP_MS", "200"), ("DUET_LEASE_S", "3"), ("DUET_RESEND_AFTER_S", "3")]
         {
             project.set(name, value);
         }
         let salesforce = Salesforce::start_with(&mut project, metadata).await.unwrap();
+        let Ground { shop, state, hub } = ground;
         Rig { salesforce, project, shop, state, hub }
     }
 

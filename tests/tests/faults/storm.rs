@@ -1,13 +1,15 @@
 //! Everything at once, during the whole of the main job: kills, answers lost on both sides, locks, a
 //! broker that restarts and forgets, while what is there beforehand is linked, everything else is
 //! created, a person decides, and both sides are edited. Afterwards both sides are equal but for
-//! what is listed.
+//! what is listed. Without servers it is the same, but for what goes wrong around duet: other
+//! programs hold the shop's file, or the state's, and kills begin with the first command.
 
 use std::time::Duration;
 
 use duet_testkit::servers::{Fault, Proxy};
 use duet_testkit::wait::wait_until;
 use duet_tests::compare::{Listed, compare};
+use duet_tests::database;
 use duet_tests::desk;
 use duet_tests::duet::Running;
 use duet_tests::flows::{self, ALL, CUSTOMERS, PRODUCTS};
@@ -18,8 +20,10 @@ use serde_json::json;
 use crate::calls::assert_all_told;
 use crate::dice::Dice;
 use crate::edits::Edits;
+use crate::ground::{Hub, Way};
+use crate::held::held;
 use crate::lost::lose_a_commit;
-use crate::rig::{Hub, LIMIT, Rig, STOPS_WITHIN};
+use crate::rig::{LIMIT, Rig, SOON, STOPS_WITHIN};
 
 /// Records that are created, or a few less: the first kills fall between the first and the last.
 const CREATED: usize = 3_100;
@@ -28,17 +32,47 @@ const EARLY: usize = 3;
 const KILLS: usize = 5;
 /// A part of the creation takes this long at most, faults included.
 const GROWS_WITHIN: Duration = Duration::from_secs(180);
+/// Longer than duet waits for the shop's file when another program holds it (2 s).
+const HELD: Duration = Duration::from_millis(2_500);
 /// Bytes of answers after which the way to the shop is cut, while it is bad.
 const SOME_ANSWERS: usize = 100_000;
 
+/// What there is around duet.
+enum Around {
+    /// A broker, and a way to the shop.
+    Servers(Proxy),
+    /// Files.
+    Nothing,
+}
+
+impl Around {
+    fn calm(&self) {
+        if let Around::Servers(way) = self {
+            way.set(Fault::None);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_lost_answers_and_a_forgetful_broker_leave_no_trace() {
-    let mut dice = Dice::new();
     let mut rig = Rig::with_own_servers().await;
     let way = rig.way_to_shop().await;
+    storm(rig, Around::Servers(way)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_of_the_one_process_leave_no_trace() {
+    storm(Rig::running(Way::Alone).await, Around::Nothing).await;
+}
+
+async fn storm(mut rig: Rig, around: Around) {
+    let mut dice = Dice::new();
     let planted = rig.plant().await;
     rig.salesforce.keep().await.unwrap();
-    rig.prepare(&[]);
+    match around {
+        Around::Servers(_) => rig.prepare(&[]),
+        Around::Nothing => prepare_among_kills(&rig, &mut dice).await,
+    }
     let faults = json!({ "lost_rate": 0.1, "lock_rate": 0.01, "unavailable_rate": 0.03 });
     rig.salesforce.fail(faults).await.unwrap();
     let mut edits = Edits::beside(planted.clone());
@@ -46,11 +80,11 @@ async fn kills_lost_answers_and_a_forgetful_broker_leave_no_trace() {
     for at in 0..KILLS {
         let running = rig.run();
         let running = grown(&rig, running, marks.get(at).copied(), &edits, at >= desk_opens).await;
-        trouble(&mut rig, at, &way, &mut edits, &mut dice).await;
+        trouble(&mut rig, at, &around, &mut edits, &mut dice).await;
         edits.make(&rig, &mut dice).await;
         tokio::time::sleep(Duration::from_millis(dice.below(1_000) as u64)).await;
         running.kill();
-        way.set(Fault::None);
+        around.calm();
         edits.collide(&rig, &mut dice).await;
     }
     rig.salesforce.mend().await.unwrap();
@@ -105,14 +139,39 @@ async fn is_grown(rig: &Rig, mark: Option<usize>) -> bool {
     mark.is_none_or(|mark| ALL.into_iter().map(created).sum::<usize>() >= mark)
 }
 
+/// Capture and adoption, each killed at some moment and begun anew, until they get through.
+async fn prepare_among_kills(rig: &Rig, dice: &mut Dice) {
+    for (arguments, longest) in [(["capture", "install"], 100), (["adopt", "--yes"], 1_500)] {
+        for _ in 0..EARLY {
+            let running = rig.project.start(&arguments).unwrap();
+            tokio::time::sleep(Duration::from_millis(dice.below(longest) as u64)).await;
+            running.kill();
+        }
+        // The lease of one that was killed has to run out.
+        let through = || std::future::ready(rig.duet(&arguments).code == Some(0));
+        wait_until(SOON, &format!("{arguments:?} gets through"), through).await;
+    }
+}
+
 /// Something else each time, while duet is running.
-async fn trouble(rig: &mut Rig, at: usize, way: &Proxy, edits: &mut Edits, dice: &mut Dice) {
+async fn trouble(rig: &mut Rig, at: usize, around: &Around, edits: &mut Edits, dice: &mut Dice) {
+    let Around::Servers(way) = around else { return file_trouble(rig, at).await };
     way.drop_connections();
     match at {
         1 => purge(rig),
         2 => way.set(Fault::CutAfter((SOME_ANSWERS + dice.below(SOME_ANSWERS)) as u64)),
         3 => restart_broker(rig).await,
         4 => lose_a_commit(rig, way, edits, dice).await,
+        _ => {}
+    }
+}
+
+async fn file_trouble(rig: &Rig, at: usize) {
+    match at {
+        1 => held(rig.shop.url(), HELD).await,
+        2 => held(rig.state.url(), HELD).await,
+        3 => database::execute(rig.shop.url(), "VACUUM").await.unwrap(),
+        4 => database::execute(rig.state.url(), "VACUUM").await.unwrap(),
         _ => {}
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod budgets;
+mod contracts;
 mod exceptions;
 mod graph;
 mod licences;

@@ -118,9 +118,10 @@ fn error_exit(error: &StoreError) -> Exit {
 
 fn error_hint(error: &StoreError) -> Option<&'static str> {
     match error {
-        StoreError::Unreachable { .. } => {
-            Some("is the database running, and is [state] url right?")
-        }
+        StoreError::Unreachable { .. } => Some(
+            "is the database running, and is [state] url right? without [state]: may duet read \
+                 and write its file?",
+        ),
         StoreError::Refused { what: CONNECTING, .. } => {
             Some("make the database (createdb), and check user and password in [state] url")
         }

@@ -3,7 +3,7 @@
 use super::Ended;
 use crate::app::App;
 use crate::exit::{Exit, Failure};
-use crate::signal;
+use crate::{signal, state};
 use duet_core::keyed::Rekeyed;
 use duet_pipeline::context::Context;
 use duet_pipeline::run;
@@ -18,6 +18,8 @@ const WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(
 
 /// Runs it.
 pub(crate) async fn run(app: &App) -> Ended {
+    let alone = app.project.servers.is_none();
+    let _running = alone.then(|| state::run(&app.folder)).transpose()?;
     let mut stopped = Box::pin(signal::stopped());
     let context = tokio::select! {
         context = context(app) => context?,

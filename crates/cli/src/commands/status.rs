@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::args::{Format, StatusArgs};
 use crate::exit::Exit;
 use crate::output;
+use crate::progress;
 use crate::signal;
 use duet_core::keyed::Rekeyed;
 use duet_core::link::Phase;

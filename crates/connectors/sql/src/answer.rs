@@ -26,6 +26,28 @@ impl Answer {
         self.text(name)?.ok_or_else(|| missing(name))
     }
 
+    /// The id of a record. Bytes that are no text are NUL in it: such a key can't be stored or found,
+    /// and is reported like one that holds NUL itself.
+    pub(crate) fn id(&self, name: &str) -> Result<String, Error> {
+        match self {
+            Answer::Postgres(_) => self.own_text(name),
+            Answer::Sqlite(row) => match bytes(row.try_get_raw(name)?)? {
+                Some(bytes) => Ok(readable(&bytes, "\0")),
+                None => self.own_text(name),
+            },
+        }
+    }
+
+    /// A JSON document. Bytes in it that are no text are NUL, as in [`id`](Self::id).
+    pub(crate) fn json(&self, name: &str) -> Result<Option<String>, Error> {
+        match self {
+            Answer::Postgres(_) => self.text(name),
+            Answer::Sqlite(row) => {
+                Ok(bytes(row.try_get_raw(name)?)?.map(|bytes| readable(&bytes, "\\u0000")))
+            }
+        }
+    }
+
     /// A whole number, or null.
     pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, Error> {
         match self {
@@ -66,7 +88,7 @@ impl Answer {
             Answer::Postgres(row) => {
                 Ok(row.try_get::<Option<Vec<String>>, _>(name)?.unwrap_or_default())
             }
-            Answer::Sqlite(_) => match self.text(name)? {
+            Answer::Sqlite(_) => match self.json(name)? {
                 Some(list) => {
                     serde_json::from_str(&list).map_err(|error| Error::Decode(error.into()))
                 }
@@ -110,6 +132,26 @@ fn text(value: SqliteValueRef<'_>) -> Result<Option<String>, Error> {
     decoded.map(Some).map_err(Error::Decode)
 }
 
+/// The bytes of a text; none of anything else.
+fn bytes(value: SqliteValueRef<'_>) -> Result<Option<Vec<u8>>, Error> {
+    if value.is_null() || value.type_info().name() != "TEXT" {
+        return Ok(None);
+    }
+    <Vec<u8> as Decode<Sqlite>>::decode(value).map(Some).map_err(Error::Decode)
+}
+
+/// A text in which something else stands for what is no text.
+fn readable(bytes: &[u8], instead: &str) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push_str(instead);
+        }
+    }
+    text
+}
+
 /// The shortest decimal that is this number.
 pub(crate) fn real_text(number: f64) -> String {
     if number.is_infinite() {
@@ -151,6 +193,13 @@ mod tests {
         }
         assert_eq!(real_text(5.0), "5");
         assert_eq!(real_text(f64::NEG_INFINITY), "-Infinity");
+    }
+
+    #[test]
+    fn what_is_no_text_is_seen_in_an_id() {
+        assert_eq!(readable("käse".as_bytes(), "\0"), "käse");
+        assert_eq!(readable(b"A\xfcB\xff", "\0"), "A\0B\0");
+        assert_eq!(readable(b"\xe2\x82", "-"), "-");
     }
 
     #[test]

@@ -76,8 +76,11 @@ impl Database {
     async fn removed(&self, captures: Vec<Capture<'_>>) -> Result<(), ConnectorError> {
         self.in_transaction(async |session| {
             self.lock(session).await?;
-            if !self.exists(session).await? {
-                return Ok(());
+            match self.product() {
+                Product::Postgres if !self.exists(session).await? => return Ok(()),
+                Product::Postgres => {}
+                // What is left of them may be a part only.
+                Product::Sqlite => self.ddl(session, &self.home().tables(false)).await?,
             }
             for capture in &captures {
                 remove(self, session, capture).await?;
@@ -144,6 +147,14 @@ pub(crate) async fn rights(
     Ok((row.is("present")?, row.is("usable")?))
 }
 
+/// Whether nobody has taken a table of the capture away.
+async fn is_whole(session: &mut Session, home: Home<'_>) -> Result<bool, sqlx::Error> {
+    match home.is_whole() {
+        Some(asked) => session.one(&asked).await?.is("whole"),
+        None => Ok(true),
+    }
+}
+
 /// How a capture stands for a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -164,8 +175,8 @@ impl Standing {
                 Some(format!("changes of {name} are not captured: run `duet capture install`"))
             }
             Standing::Older => Some(format!(
-                "the capture of {name} in the database is of an older version: run `duet capture \
-                 install`"
+                "the capture of {name} in the database is of an older version, or a part of it was \
+                 taken away: run `duet capture install`"
             )),
             Standing::Captured(_) => None,
         }
@@ -258,9 +269,21 @@ async fn prepare(side: &Database, session: &mut Session) -> Result<(), Connector
     if !side.exists(session).await? {
         let made = make_schema(side, session).await?;
         side.ddl(session, &home.tables(made)).await?;
+    } else if !is_whole(session, home).await.map_err(|error| side.failed(error))? {
+        mend(side, session).await?;
     }
     match home.functions() {
         Some(functions) => side.ddl(session, &functions).await,
+        None => Ok(()),
+    }
+}
+
+/// Makes what somebody took away. Meanwhile changes may have been missed, of any capture.
+async fn mend(side: &Database, session: &mut Session) -> Result<(), ConnectorError> {
+    let home = side.home();
+    side.ddl(session, &home.tables(false)).await?;
+    match home.rebase() {
+        Some(rebase) => side.ddl(session, &rebase).await,
         None => Ok(()),
     }
 }
@@ -331,7 +354,10 @@ async fn forget(
     capture: &Capture<'_>,
     old: Option<Entry>,
 ) -> Result<(), ConnectorError> {
-    if let Some((schema, name)) = old.and_then(|old| old.table) {
+    // In a file they have names of their own, and may stand although nothing is recorded any more.
+    let found = old.and_then(|old| old.table);
+    let anywhere = (side.product() == Product::Sqlite).then(Default::default);
+    if let Some((schema, name)) = found.or(anywhere) {
         let from = Place { schema: &schema, name: &name };
         side.ddl(session, &capture.drop_triggers(from)).await?;
     }

@@ -152,7 +152,18 @@ impl Database {
     }
 
     pub(crate) fn failed(&self, error: sqlx::Error) -> ConnectorError {
-        whole(self.name(), error, false)
+        self.located(whole(self.name(), error, false))
+    }
+
+    /// Where a file is concerned as a whole, it is named: `path` counts from the project's folder.
+    pub(crate) fn located(&self, mut error: ConnectorError) -> ConnectorError {
+        let failure = &mut error.failure;
+        if let Pool::File(file) = self.pool()
+            && failure.class == FailureClass::Unreachable
+        {
+            failure.message = format!("{}: {}", file.path().display(), failure.message);
+        }
+        error
     }
 
     pub(crate) fn refuse(

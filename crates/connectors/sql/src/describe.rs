@@ -2,10 +2,9 @@
 
 use crate::capture;
 use crate::database::{Database, Known};
-use crate::error::{is_contention, is_read_only, words};
+use crate::error::{is_contention, is_outdated, is_read_only, words};
 use crate::product::Product;
 use crate::sql::catalog;
-use crate::table::Table;
 use duet_core::spec::PathClass;
 use duet_ports::connector::{About, Collection, ConnectorError, Description, May, Remark};
 
@@ -16,7 +15,7 @@ pub(crate) async fn describe(
 ) -> Result<Description, ConnectorError> {
     let known = side.look(collection).await?;
     let skew_us = side.measure().await?;
-    let writable = is_writable(side, &known.table).await?;
+    let writable = is_writable(side, &known).await?;
     let mut remarks = remarks(collection, &known);
     if !writable {
         let text = "the file can't be written: give this user the right to write it, and to make \
@@ -56,7 +55,8 @@ fn fatal(about: Option<About>, text: String) -> Remark {
 
 /// Whether anything can be written at all, where no right tells: by a write of no row. What somebody
 /// else is writing now can be.
-async fn is_writable(side: &Database, table: &Table) -> Result<bool, ConnectorError> {
+async fn is_writable(side: &Database, known: &Known) -> Result<bool, ConnectorError> {
+    let table = &known.table;
     if side.product() == Product::Postgres || !table.is_table {
         return Ok(true);
     }
@@ -69,6 +69,8 @@ async fn is_writable(side: &Database, table: &Table) -> Result<bool, ConnectorEr
         Ok(()) => Ok(true),
         Err(error) if is_read_only(&error) => Ok(false),
         Err(error) if is_contention(&error) => Ok(true),
+        // Triggers that miss a table of the capture: what is wrong with that is told of itself.
+        Err(error) if is_outdated(&error) && !known.captured() => Ok(true),
         Err(error) => Err(side.failed(error)),
     }
 }

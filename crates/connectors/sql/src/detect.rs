@@ -6,10 +6,12 @@ use crate::capture::Standing;
 use crate::database::Database;
 use crate::fold::{Change, Folded, Happened, Moved, Traces, fold};
 use crate::frontier::Frontier;
+use crate::product::Product;
 use crate::read;
 use crate::record::Row;
 use crate::session::Session;
 use crate::sql::{Capture, Shape};
+use crate::told::{self, Told};
 use async_trait::async_trait;
 use duet_core::id::RecordId;
 use duet_core::observation::{ActorClass, Deletion, Observation, Presence, Source, Version};
@@ -32,6 +34,8 @@ pub(crate) struct Outbox {
     /// What positions are known by: another base is another capture, and changes between the two
     /// were told to nobody.
     base: i64,
+    /// In a file: the last change that was told.
+    last: Option<Told>,
 }
 
 /// A truncation that is being told, key by key.
@@ -52,17 +56,21 @@ pub(crate) async fn open(
     // What is remembered of the table may be older than an install by another program.
     side.forget(collection);
     let base = captured(side, collection).await?;
-    if from.is_some_and(|from| *from != cursor(base)) {
-        return Err(anew(side));
-    }
-    Ok(Outbox {
+    let last = match from.map(told::parts) {
+        None => None,
+        Some(Some((at, last))) if at == base => last,
+        Some(_) => return Err(anew(side)),
+    };
+    let outbox = Outbox {
         base,
+        last,
         side: side.clone(),
         collection: collection.clone(),
         announcements: Announcements::open(side, collection).await,
         frontier: Frontier::default(),
         gap: None,
-    })
+    };
+    if outbox.knows_last().await? { Ok(outbox) } else { Err(outbox.put_back().await) }
 }
 
 /// An outbox that nobody fills would look like a quiet table.
@@ -75,10 +83,6 @@ async fn captured(side: &Database, collection: &Collection) -> Result<i64, Conne
     };
     let text = standing.fault(collection).unwrap_or_default();
     Err(side.refuse(FailureClass::Permission, code, text))
-}
-
-fn cursor(base: i64) -> Position {
-    Position(format!("c:{base}"))
 }
 
 fn anew(side: &Database) -> ConnectorError {
@@ -137,7 +141,7 @@ impl Detector for Outbox {
     }
 
     fn cursor(&self) -> Option<Position> {
-        Some(cursor(self.base))
+        Some(told::cursor(self.base, self.last.as_ref()))
     }
 }
 
@@ -155,7 +159,11 @@ impl Outbox {
         let shape = side.shape(&self.collection, &known)?;
         let read_at = side.time();
         let mut snapshot = side.pool().snapshot().await.map_err(fail)?;
-        let (oldest, news) = self.unread(&mut snapshot, limit).await.map_err(fail)?;
+        let (oldest, news, known) = self.unread(&mut snapshot, limit).await.map_err(fail)?;
+        if !known {
+            drop(snapshot);
+            return Err(self.put_back().await);
+        }
         if news.first().is_some_and(|first| first.op == Happened::Truncated) {
             drop(snapshot);
             return self.begin_gap(&news[0], oldest, limit).await;
@@ -164,6 +172,9 @@ impl Outbox {
         let covered: Vec<(i64, u64)> = news[..folded.covered].iter().map(Change::place).collect();
         let records = self.tell(&mut snapshot, &shape, folded, read_at).await.map_err(fail)?;
         snapshot.rollback().await.map_err(fail)?;
+        if self.side.product() == Product::Sqlite {
+            self.last = Told::last(&news[..covered.len()]).or(self.last.take());
+        }
         let all = news.len() < limit && covered.len() == news.len();
         self.frontier.take(&covered, oldest, all);
         let rows: Vec<i64> = covered.iter().map(|(seq, _)| *seq).collect();
@@ -178,13 +189,51 @@ impl Outbox {
         &self,
         session: &mut Session,
         limit: usize,
-    ) -> Result<(u64, Vec<Change>), sqlx::Error> {
-        let row = session.one(&self.capture().unread(&self.frontier.reached(), limit)).await?;
+    ) -> Result<(u64, Vec<Change>, bool), sqlx::Error> {
+        let last = self.last.as_ref();
+        let asked = self.capture().unread(&self.frontier.reached(), limit, last);
+        let row = session.one(&asked).await?;
+        let known = match last {
+            Some(last) => last.is_known(row.integer("known")?),
+            None => true,
+        };
         let oldest = row.own_text("oldest")?;
-        let news = row.own_text("news")?;
+        let news = row.json("news")?.unwrap_or_default();
         let news =
             serde_json::from_str(&news).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        Ok((oldest.parse().unwrap_or(0), news))
+        Ok((oldest.parse().unwrap_or(0), news, known))
+    }
+
+    /// Whether the change that was told last is known here.
+    async fn knows_last(&self) -> Result<bool, ConnectorError> {
+        if self.last.is_none() {
+            return Ok(true);
+        }
+        let asked = async {
+            let mut session = self.side.pool().acquire().await?;
+            self.unread(&mut session, 0).await
+        };
+        asked.await.map(|(_, _, known)| known).map_err(|error| self.side.failed(error))
+    }
+
+    /// The file is an older copy: its numbers go on beyond all that were given out, and what was
+    /// undone in it is found by looking at everything.
+    async fn put_back(&self) -> ConnectorError {
+        let done = async {
+            let mut session = self.side.pool().begin().await?;
+            for statement in self.capture().rebase() {
+                session.run(&statement).await?;
+            }
+            session.commit().await
+        };
+        match done.await {
+            Ok(()) => {
+                self.side.forget(&self.collection);
+                let why = "an older copy of the file was put back: what happened since is undone";
+                ConnectorError::lost_position(Connector::connection(&self.side).clone(), why)
+            }
+            Err(error) => self.side.failed(error),
+        }
     }
 
     async fn tell(

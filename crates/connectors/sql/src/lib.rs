@@ -29,6 +29,7 @@ mod session;
 mod settings;
 mod sql;
 mod table;
+mod told;
 
 pub use capture::CaptureStatus;
 pub use database::Database;

@@ -18,8 +18,6 @@ pub(crate) struct Row {
     pub(crate) found: bool,
     scope: bool,
     cells: Vec<Option<String>>,
-    /// The texts of its key columns, in a scan.
-    pub(crate) parts: Vec<String>,
     /// Which search it answers, in a search.
     pub(crate) needle: i64,
     /// Its version; the capture's base while it never changed.
@@ -37,12 +35,13 @@ impl Row {
 
     fn of(row: &Answer, shape: &Shape) -> Result<Row, sqlx::Error> {
         let write = row.text("write_id")?.and_then(|id| id.parse::<Uuid>().ok());
+        let found = row.is("found")?;
         Ok(Row {
-            record: RecordId::new(row.own_text("id")?),
-            found: row.is("found")?,
+            record: RecordId::new(row.id("id")?),
+            found,
             scope: row.is("scope")?,
-            cells: row.cells(shape.columns.len())?,
-            parts: row.texts("parts")?,
+            // A row that isn't there holds nothing: not even null, which would be a change.
+            cells: if found { row.cells(shape.columns.len())? } else { Vec::new() },
             needle: row.own_integer("needle")?,
             seq: row.integer("seq")?.unwrap_or(0),
             marker: write.map(IntentId),

@@ -1,6 +1,7 @@
 //! Reads every record of a flow in key order, page by page, never by offset. Rows outside the
 //! filter are none of the flow's and are left out; whether a known one left it is told by a read.
 
+use crate::answer::Answer;
 use crate::database::Database;
 use crate::record::Row;
 use crate::session::Session;
@@ -21,12 +22,13 @@ pub(crate) async fn scan(
     let statement = page(&shape, after, limit).ok_or_else(|| foreign(side))?;
     let mut session = side.pool().acquire().await.map_err(|error| side.failed(error))?;
     let read_at = side.time();
-    let answer = session.all(&statement).await;
-    let found = answer
-        .and_then(|rows| Row::all(&rows, &shape))
-        .map_err(|error| side.outdated(collection, error))?;
-    let full = found.len() == limit.max(1);
-    let next = found.last().filter(|_| full).map(position);
+    let fail = |error| side.outdated(collection, error);
+    let rows = session.all(&statement).await.map_err(fail)?;
+    let found = Row::all(&rows, &shape).map_err(fail)?;
+    let next = match rows.len() == limit.max(1) {
+        true => Some(position(&rows).map_err(fail)?.ok_or_else(|| unreadable(side))?),
+        false => None,
+    };
     let estimate = match after {
         None => Some(estimate(&mut session, &shape).await.map_err(|e| side.failed(e))?),
         Some(_) => None,
@@ -46,9 +48,21 @@ fn page(shape: &Shape, after: Option<&Position>, limit: usize) -> Option<Stateme
     shape.page(begin.as_deref(), limit.max(1))
 }
 
-/// A position is the key of the last row, in texts.
-fn position(row: &Row) -> Position {
-    Position(serde_json::json!(row.parts).to_string())
+/// A position is the key of the last row, in texts; the last one that is text. What follows it comes
+/// again with the next page, which does no harm.
+fn position(rows: &[Answer]) -> Result<Option<Position>, sqlx::Error> {
+    for row in rows.iter().rev() {
+        let parts = row.texts("parts")?;
+        if !parts.iter().any(|part| part.contains('\0')) {
+            return Ok(Some(Position(serde_json::json!(parts).to_string())));
+        }
+    }
+    Ok(None)
+}
+
+fn unreadable(side: &Database) -> ConnectorError {
+    let text = "a whole page of keys is no text: they are of another encoding than the database's";
+    side.refuse(FailureClass::Permission, "keys_no_text", text)
 }
 
 fn parts(shape: &Shape, position: &Position) -> Option<Vec<String>> {

@@ -52,6 +52,7 @@ cases! {
     topology::a_purge_leaves_nothing_stuck,
     publishing::confirmed_messages_arrive_in_order,
     publishing::every_kind_arrives_unchanged,
+    publishing::calls_at_once_keep_their_results,
     publishing::a_full_queue_refuses,
     publishing::a_message_too_long_is_told,
     publishing::wake_ups_arrive_and_never_wait,

@@ -131,8 +131,16 @@ pub async fn a_delete_deletes(rig: &dyn ConnectorRig) {
     let found = ripe(rig, &record).await;
     let mut call = setting(1, &found, &rig.text(), "");
     call.values.clear();
-    landed(&send(rig, Op::Delete, vec![call.clone()]).await[0]);
-    assert_ne!(read(rig, &record).await.observation.presence, Presence::Present);
+    let outcome = send(rig, Op::Delete, vec![call.clone()]).await.remove(0);
+    landed(&outcome);
+    let Outcome::Landed { after, .. } = outcome else { panic!("it landed") };
+    let now = Some(Box::new(read(rig, &record).await.observation));
+    for gone in [after, now].into_iter().flatten() {
+        assert_ne!(gone.presence, Presence::Present);
+        let held = &found.observation.image;
+        let other = gone.image.iter().find(|(column, value)| held.get(*column) != Some(*value));
+        assert_eq!(other, None, "what is gone holds what it held, or nothing; null is a change");
+    }
     match &send(rig, Op::Delete, vec![call]).await[0] {
         Outcome::Landed { .. } => {}
         Outcome::Refused { failure, .. } => assert_eq!(failure.class, FailureClass::Gone),

@@ -1,7 +1,7 @@
 //! How captures stand: those of the flows that are configured, and those that flows left behind
 //! when they were renamed or taken out of the configuration. Changes nothing.
 
-use super::{Standing, entry, is_watched, rights};
+use super::{Standing, entry, is_watched, is_whole, rights};
 use crate::answer::Answer;
 use crate::database::Database;
 use crate::session::Session;
@@ -82,7 +82,8 @@ impl Database {
         let fail = |error| self.failed(error);
         let mut session = self.pool().acquire().await.map_err(fail)?;
         let home = self.home();
-        if rights(&mut session, home).await.map_err(fail)? != (true, true) {
+        let usable = rights(&mut session, home).await.map_err(fail)? == (true, true);
+        if !usable || !is_whole(&mut session, home).await.map_err(fail)? {
             return Ok(Vec::new());
         }
         let mut all = Vec::new();
@@ -144,7 +145,8 @@ async fn status(side: &Database, collection: &Collection) -> Result<CaptureStatu
     };
     let fail = |error| side.failed(error);
     let mut session = side.pool().acquire().await.map_err(fail)?;
-    if rights(&mut session, home).await.map_err(fail)? != (true, true) {
+    let usable = rights(&mut session, home).await.map_err(fail)? == (true, true);
+    if !usable || !is_whole(&mut session, home).await.map_err(fail)? {
         return Ok(status);
     }
     let capture = Capture::of(home, collection);

@@ -28,7 +28,7 @@ const NAMES: [(i32, &str, &str); 33] = [
     (
         14,
         "SQLITE_CANTOPEN",
-        "there is no such file, or this user may not open it or its folder: check `path`",
+        "there is no such file, it is a folder, or this user may not open it: check `path`",
     ),
     (15, "SQLITE_PROTOCOL", BUSY),
     (17, "SQLITE_SCHEMA", ""),

@@ -4,6 +4,7 @@
 use super::rows::Reached;
 use super::{Product, Statement, postgres, sqlite};
 use crate::table::Table;
+use crate::told::Told;
 use duet_core::id::{FlowName, IntentId, RecordId};
 use duet_core::side::Side;
 use duet_ports::connector::Collection;
@@ -92,6 +93,23 @@ impl Home<'_> {
         match self.product {
             Product::Postgres => postgres::capture::tables(self.name, made),
             Product::Sqlite => sqlite::capture::tables(self.name),
+        }
+    }
+
+    /// Whether every table is there (`whole`), where one alone can be taken away.
+    pub(crate) fn is_whole(self) -> Option<Statement> {
+        match self.product {
+            Product::Postgres => None,
+            Product::Sqlite => Some(sqlite::capture::is_whole(self.name)),
+        }
+    }
+
+    /// Gives every capture a base beyond all numbers that were given out: any of them may have missed
+    /// changes.
+    pub(crate) fn rebase(self) -> Option<Statement> {
+        match self.product {
+            Product::Postgres => None,
+            Product::Sqlite => Some(sqlite::capture::rebase(self.name)),
         }
     }
 
@@ -191,6 +209,14 @@ impl<'a> Capture<'a> {
         }
     }
 
+    /// Gives it a base beyond all numbers that were given out.
+    pub(crate) fn rebase(&self) -> Vec<Statement> {
+        match self.home.product {
+            Product::Postgres => Vec::new(),
+            Product::Sqlite => sqlite::capture::rebase_one(self),
+        }
+    }
+
     /// What is recorded of it, with the present name of its table.
     pub(crate) fn registered(&self) -> Statement {
         match self.home.product {
@@ -216,12 +242,12 @@ impl<'a> Capture<'a> {
     }
 
     /// Changes not read yet, oldest first, as one JSON array (`news`), with the oldest transaction
-    /// still open (`oldest`).
-    pub(crate) fn unread(&self, reached: &Reached, limit: usize) -> Statement {
+    /// still open (`oldest`), and in a file the version of the record that was told last (`known`).
+    pub(crate) fn unread(&self, reached: &Reached, limit: usize, last: Option<&Told>) -> Statement {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         match self.home.product {
             Product::Postgres => postgres::changes::unread(self, reached, limit),
-            Product::Sqlite => sqlite::changes::unread(self, reached, limit),
+            Product::Sqlite => sqlite::changes::unread(self, reached, limit, last),
         }
     }
 

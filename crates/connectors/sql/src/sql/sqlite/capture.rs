@@ -13,30 +13,30 @@ pub(crate) const VERSION: i32 = 1;
 /// Every table of the capture.
 const TABLES: [&str; 6] = ["change", "row", "column", "replaced", "capture", "number"];
 
-/// Makes the tables. Numbers begin at the time in microseconds, beyond all that an earlier capture
+/// Makes the tables that aren't there. Numbers begin at the time in microseconds, beyond all that an earlier capture
 /// can have given out: versions of one that was removed and installed again must not begin anew.
 pub(crate) fn tables(home: &str) -> Statement {
     let [change, row, column, replaced, capture, number] = TABLES.map(|name| table(home, name));
     let index = table(home, "row_write_id");
     Statement::new(format!(
-        "CREATE TABLE {number} (n INTEGER NOT NULL, before INTEGER NOT NULL);
-         INSERT INTO {number} VALUES ({NOW}, {NOW});
-         CREATE TABLE {change} (
+        "CREATE TABLE IF NOT EXISTS {number} (n INTEGER NOT NULL, before INTEGER NOT NULL);
+         INSERT INTO {number} SELECT {NOW}, {NOW} WHERE NOT EXISTS (SELECT 1 FROM {number});
+         CREATE TABLE IF NOT EXISTS {change} (
              seq INTEGER NOT NULL, flow TEXT NOT NULL, side TEXT NOT NULL, op TEXT NOT NULL,
              key TEXT, old_key TEXT, changed_columns TEXT, at INTEGER NOT NULL, write_id TEXT,
              PRIMARY KEY (flow, side, seq)) WITHOUT ROWID;
-         CREATE TABLE {row} (
+         CREATE TABLE IF NOT EXISTS {row} (
              flow TEXT NOT NULL, side TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,
              changed_at INTEGER, write_id TEXT, at INTEGER,
              PRIMARY KEY (flow, side, key)) WITHOUT ROWID;
-         CREATE INDEX {index} ON {row} (write_id) WHERE write_id IS NOT NULL;
-         CREATE TABLE {column} (
+         CREATE INDEX IF NOT EXISTS {index} ON {row} (write_id) WHERE write_id IS NOT NULL;
+         CREATE TABLE IF NOT EXISTS {column} (
              flow TEXT NOT NULL, side TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
              at INTEGER NOT NULL,
              PRIMARY KEY (flow, side, key, name)) WITHOUT ROWID;
-         CREATE TABLE {replaced} (
+         CREATE TABLE IF NOT EXISTS {replaced} (
              flow TEXT NOT NULL, side TEXT NOT NULL, op TEXT NOT NULL, key TEXT NOT NULL);
-         CREATE TABLE {capture} (
+         CREATE TABLE IF NOT EXISTS {capture} (
              flow TEXT NOT NULL, side TEXT NOT NULL, relation TEXT NOT NULL, name TEXT NOT NULL,
              key TEXT NOT NULL, columns TEXT NOT NULL, version INTEGER NOT NULL,
              installed_at INTEGER NOT NULL, base INTEGER NOT NULL,
@@ -60,8 +60,6 @@ pub(crate) fn register(
 ) -> Vec<Statement> {
     let (captures, number) =
         (super::table(capture.home.name, "capture"), super::table(capture.home.name, "number"));
-    // At least the time: numbers of a copy of the file that was put back are behind those given out.
-    let draw = format!("UPDATE {number} SET n = max(n + 1, {NOW})");
     let record = format!(
         "INSERT INTO {captures} AS p
              (flow, side, relation, name, key, columns, version, installed_at, base)
@@ -79,16 +77,53 @@ pub(crate) fn register(
         .with(json!(columns).to_string())
         .with(Bound::Integer(VERSION.into()))
         .with(Bound::Flag(missed));
-    vec![Statement::new(draw), record]
+    vec![Statement::new(draw(capture.home.name)), record]
+}
+
+/// At least the time: numbers of a copy of the file that was put back are behind those given out.
+fn draw(home: &str) -> String {
+    format!("UPDATE {} SET n = max(n + 1, {NOW})", table(home, "number"))
+}
+
+/// Every capture begins anew.
+pub(crate) fn rebase(home: &str) -> Statement {
+    let [captures, number] = ["capture", "number"].map(|name| table(home, name));
+    let draw = draw(home);
+    Statement::new(format!("{draw}; UPDATE {captures} SET base = (SELECT n FROM {number});"))
+}
+
+/// One capture begins anew.
+pub(crate) fn rebase_one(capture: &Capture) -> Vec<Statement> {
+    let [captures, number] = ["capture", "number"].map(|name| table(capture.home.name, name));
+    let set = format!(
+        "UPDATE {captures} SET base = (SELECT n FROM {number}) WHERE flow = ?1 AND side = ?2"
+    );
+    vec![Statement::new(draw(capture.home.name)), of(capture, set)]
+}
+
+/// Whether nobody has taken a table away.
+pub(crate) fn is_whole(home: &str) -> Statement {
+    Statement::new(format!("SELECT {} AS whole", whole(home)))
+}
+
+fn whole(home: &str) -> String {
+    let names = TABLES.map(|name| super::literal(&format!("{home}{name}")));
+    format!(
+        "(SELECT count(*) = {} FROM sqlite_master WHERE type = 'table' \
+          AND name COLLATE NOCASE IN ({}))",
+        TABLES.len(),
+        names.join(", ")
+    )
 }
 
 /// The present table is where its triggers stand; without any, the one that was recorded.
 pub(crate) fn registered(capture: &Capture) -> Statement {
     let text = format!(
         "SELECT {present} AS relation, p.key AS key, p.columns AS columns, p.version AS version,
-                'main' AS schema, {present} AS name, p.base AS base, true AS whole
+                'main' AS schema, {present} AS name, p.base AS base, {whole} AS whole
          FROM {} AS p WHERE p.flow = ?1 AND p.side = ?2",
         table(capture.home.name, "capture"),
+        whole = whole(capture.home.name),
         present = format_args!("COALESCE({}, p.relation)", triggers::stand_on(capture)),
     );
     of(capture, text)

@@ -6,19 +6,28 @@ use super::super::capture::Capture;
 use super::super::rows::Reached;
 use super::super::{Bound, Statement};
 use super::{of, table};
+use crate::told::Told;
 
-/// `?1` flow, `?2` side, `?3` the highest number read, `?4` how many. No transaction is ever open
-/// that could bring a lower number: all are "of before" the first one.
-pub(crate) fn unread(capture: &Capture, reached: &Reached, limit: i64) -> Statement {
+/// `?1` flow, `?2` side, `?3` the highest number read, `?4` how many, `?5` the record told last. No
+/// transaction is ever open that could bring a lower number: all are "of before" the first one.
+pub(crate) fn unread(
+    capture: &Capture,
+    reached: &Reached,
+    limit: i64,
+    last: Option<&Told>,
+) -> Statement {
     let text = format!(
-        "SELECT '1' AS oldest, (
+        "SELECT '1' AS oldest, (SELECT seq FROM {row} WHERE flow = ?1 AND side = ?2 AND key = ?5) \
+         AS known, (
              SELECT json_group_array(json_object('seq', seq, 'xid', '0', 'op', op, 'key', key,
                                                  'old_key', old_key, 'write_id', write_id))
              FROM (SELECT seq, op, key, old_key, write_id FROM {change}
                    WHERE flow = ?1 AND side = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4)) AS news",
         change = table(capture.home.name, "change"),
+        row = table(capture.home.name, "row"),
     );
-    of(capture, text).with(Bound::Integer(reached.top)).with(Bound::Integer(limit))
+    let last = Bound::Text(last.map(|last| last.key.clone()));
+    of(capture, text).with(Bound::Integer(reached.top)).with(Bound::Integer(limit)).with(last)
 }
 
 /// As [`unread`], with `?4` the head.

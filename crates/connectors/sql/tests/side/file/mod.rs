@@ -2,6 +2,7 @@
 //! moved, missing or not a database.
 
 mod capture;
+mod mending;
 mod outages;
 mod replacing;
 mod values;
