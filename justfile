@@ -36,6 +36,11 @@ pages:
 build:
     cargo build --release -p duet-cli
 
+# duet beside LIMIT, row by row, on servers of its own; wants an idle machine (docs/performance.md)
+bench *arguments:
+    cargo build --release -p duet-cli -p duet-bench -p duet-bench-limit
+    target/release/bench "$@"
+
 # a Salesforce stand-in on this machine, with the fields of the Northwind flows
 emulator port="8800":
     cargo run --profile ci -p duet-cli -- emulator --listen "127.0.0.1:{{port}}" \

@@ -28,8 +28,9 @@ mod statements;
 
 pub use error::ServerError;
 pub use leftover::clear_leftovers;
-pub use postgres::{Database, PrivatePostgres, noting_postgres, postgres, private_postgres,
-    private_postgres_with};
+pub use postgres::{
+    Database, PrivatePostgres, noting_postgres, postgres, private_postgres, private_postgres_with,
+};
 pub use proxy::{Fault, Proxy, proxy};
 pub use rabbitmq::{PrivateRabbit, private_rabbitmq, private_rabbitmq_with};
 pub use rabbitmq_share::{Broker, rabbitmq};

@@ -8,7 +8,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use duet_testkit::servers::{
-    clear_leftovers, postgres, private_postgres, private_rabbitmq, rabbitmq,
+    clear_leftovers, postgres, private_postgres, private_postgres_with, private_rabbitmq,
+    private_rabbitmq_with, rabbitmq,
 };
 use duet_testkit::wait::wait_until;
 use sqlx::{Connection, PgConnection};
@@ -61,6 +62,19 @@ async fn private_postgres_keeps_its_data_through_stop_kill_and_restart() {
     drop(server);
     assert_eq!(processes_with(&format!("postgres.* -p {port} ")), "");
     TcpListener::bind(("127.0.0.1", port)).unwrap();
+}
+
+#[tokio::test]
+async fn private_servers_are_set_up_as_asked_for() {
+    let server = private_postgres_with(&["shared_buffers=64MB"]).await.unwrap();
+    let asked =
+        "SELECT count(*) FROM pg_settings WHERE name = 'shared_buffers' AND setting = '8192'
+                 OR name = 'fsync' AND setting = 'on'";
+    assert_eq!(count(server.url(), asked).await, 2, "set, and synced as it comes");
+    let broker = private_rabbitmq_with(&["rabbitmq_consistent_hash_exchange"]).await.unwrap();
+    let known = "rabbit_registry:lookup_module(exchange, 'x-consistent-hash').";
+    let told = broker.evaluate(known).unwrap();
+    assert!(told.contains("{ok"), "{told}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ pub(crate) struct Child {
     name: String,
     process: std::process::Child,
     to: Option<ChildStdin>,
-    from: BufReader<ChildStdout>,
+    from: Option<BufReader<ChildStdout>>,
 }
 
 impl Child {
@@ -26,19 +26,45 @@ impl Child {
         Child::of(task_command(task)?, "task")
     }
 
+    /// Starts a program that nobody talks with, with variables of the environment.
+    pub(crate) fn silent(
+        program: &Path,
+        arguments: &[&str],
+        variables: &[(&str, String)],
+    ) -> Result<Child, BenchError> {
+        let mut command = command(program, arguments)?;
+        command.envs(variables.iter().map(|(name, value)| (*name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let name = arguments.first().copied().unwrap_or_default().to_owned();
+        let process = command.spawn().map_err(BenchError::io(format!("start {name}")))?;
+        Ok(Child { name, process, to: None, from: None })
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Whether it is still there.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
     fn of(mut command: Command, name: &str) -> Result<Child, BenchError> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().map_err(BenchError::io(format!("start {name}")))?;
-        let from = process.stdout.take().expect("it was asked for");
+        let from = process.stdout.take().map(BufReader::new);
         let to = process.stdin.take();
-        Ok(Child { name: name.to_owned(), process, to, from: BufReader::new(from) })
+        Ok(Child { name: name.to_owned(), process, to, from })
     }
 
     /// The next line that it says.
     pub(crate) fn line(&mut self) -> Result<String, BenchError> {
         let mut line = String::new();
-        let read = self.from.read_line(&mut line);
-        read.map_err(BenchError::io(format!("listen to {}", self.name)))?;
+        if let Some(from) = &mut self.from {
+            let read = from.read_line(&mut line);
+            read.map_err(BenchError::io(format!("listen to {}", self.name)))?;
+        }
         if line.is_empty() {
             let output = "it ended without a word".to_owned();
             return Err(BenchError::Program { program: self.name.clone(), output });
@@ -136,6 +162,15 @@ fn task_command(task: &Task) -> Result<Command, BenchError> {
 
 fn own() -> Result<PathBuf, BenchError> {
     std::env::current_exe().map_err(BenchError::io("find this program"))
+}
+
+/// The root of the tree that this program was built in.
+pub(crate) fn root() -> Result<PathBuf, BenchError> {
+    let built = own()?;
+    let mut folders = built.ancestors();
+    let root = folders.find(|folder| folder.join("Cargo.lock").is_file());
+    root.map(Path::to_owned)
+        .ok_or_else(|| BenchError::Check("this program isn't in a tree of duet".to_owned()))
 }
 
 /// A program that was built beside this one.

@@ -116,7 +116,11 @@ impl Lab {
 
     /// Forgets a database: the next run must not pay for it.
     pub(crate) async fn drop_database(&self, url: &str) -> Result<(), BenchError> {
-        let name = url.rsplit('/').next().unwrap_or_default();
+        self.drop_named(url.rsplit('/').next().unwrap_or_default()).await
+    }
+
+    /// The same, by its name.
+    pub(crate) async fn drop_named(&self, name: &str) -> Result<(), BenchError> {
         let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
         self.running().await?.execute(&drop).await
     }
@@ -183,6 +187,11 @@ impl Running {
         let first = u32::try_from(backend).ok().and_then(parent);
         let servers = Servers { broker: broker_id, postgres: first.unwrap_or_default() };
         Ok(Running { postgres, broker, servers })
+    }
+
+    /// The database server's port.
+    pub(crate) fn port(&self) -> u16 {
+        self.postgres.port()
     }
 
     fn database(&self, name: &str) -> String {

@@ -2,13 +2,17 @@
 //! prints the table of docs/performance.md. `just bench` builds and starts it.
 
 mod args;
+mod bucardo;
 mod child;
 mod error;
 mod flow;
 mod lab;
 mod ledger;
+mod machine;
 mod measure;
+mod page;
 mod processes;
+mod project;
 mod quiet;
 mod reading;
 mod row;
@@ -16,6 +20,7 @@ mod rows;
 mod sample;
 mod scale;
 mod seed;
+mod shop;
 mod side;
 mod stage;
 mod statistics;
@@ -91,8 +96,11 @@ async fn bench(args: &Args) -> Result<u8, BenchError> {
     lab.end();
     let Some(measured) = measured.transpose()? else { return Ok(INTERRUPTED) };
     match args.output {
-        Output::Table => print(&table::render(&measured)),
+        Output::Table => print(&page::generated(&measured)),
         Output::Json => print(&serde_json::to_string_pretty(&measured)?),
+    }
+    if args.record {
+        note(&format!("written to {}", page::record(&measured)?.display()));
     }
     Ok(if measured.iter().any(|row| row.failed.is_some()) { FAILED } else { 0 })
 }

@@ -166,7 +166,8 @@ impl Runs {
         let (limit, duet) = (values(&self.baseline), values(&self.duet));
         let ratio = Spread::of(&ratios(&limit, &duet));
         let duet = Spread::of(&duet);
-        let reached = |wanted| is_reached(wanted, ratio, duet).filter(|_| failed.is_none());
+        let more = medians(&self.duet, |one| &one.more);
+        let reached = |wanted| is_reached(wanted, ratio, duet, &more).filter(|_| failed.is_none());
         let strangers = self.baseline.iter().chain(&self.duet).map(|one| one.strangers);
         Measured {
             name: row.name(),
@@ -178,11 +179,11 @@ impl Runs {
             ratio,
             first: worded(row.first(), row.unit()),
             first_reached: reached(row.first()),
-            goal: worded(row.goal(), row.unit()),
             goal_reached: reached(row.goal()),
+            goal: worded(row.goal(), row.unit()),
             baseline_cpu: medians(&self.baseline, |one| &one.cpu),
             cpu: medians(&self.duet, |one| &one.cpu),
-            more: medians(&self.duet, |one| &one.more),
+            more,
             strangers: strangers.fold(0.0, f64::max),
             quiet: !self.disturbed,
             failed,
@@ -191,10 +192,20 @@ impl Runs {
 }
 
 /// Whether a wish is fulfilled; `None`: nothing is wished, or nothing known.
-fn is_reached(wanted: Wanted, ratio: Option<Spread>, duet: Option<Spread>) -> Option<bool> {
+fn is_reached(
+    wanted: Wanted,
+    ratio: Option<Spread>,
+    duet: Option<Spread>,
+    more: &BTreeMap<String, f64>,
+) -> Option<bool> {
     match wanted {
         Wanted::AtLeast(least) => ratio.map(|ratio| ratio.median >= least),
         Wanted::AtMost(most) => duet.map(|duet| duet.median <= most),
+        Wanted::AtMostAnd(most, name, other) => {
+            let other = more.get(name).map(|figure| *figure <= other)?;
+            duet.map(|duet| duet.median <= most && other)
+        }
+        Wanted::RatioAtMost(most) => ratio.map(|ratio| ratio.median <= most),
         Wanted::Measured => None,
     }
 }
@@ -203,6 +214,8 @@ fn worded(wanted: Wanted, unit: &str) -> String {
     match wanted {
         Wanted::AtLeast(least) => format!("{least}"),
         Wanted::AtMost(most) => format!("≤ {most} {unit}"),
+        Wanted::AtMostAnd(most, name, other) => format!("≤ {most} {unit}, {name} ≤ {other}"),
+        Wanted::RatioAtMost(most) => format!("≤ {most}"),
         Wanted::Measured => "measured".to_owned(),
     }
 }
@@ -228,20 +241,29 @@ mod tests {
 
     #[test]
     fn ratios_must_be_high_and_times_low() {
-        assert_eq!(is_reached(Wanted::AtLeast(0.4), spread(0.4), None), Some(true));
-        assert_eq!(is_reached(Wanted::AtLeast(0.4), spread(0.39), None), Some(false));
-        assert_eq!(is_reached(Wanted::AtLeast(0.4), None, spread(9.0)), None);
-        assert_eq!(is_reached(Wanted::AtMost(100.0), None, spread(100.0)), Some(true));
-        assert_eq!(is_reached(Wanted::AtMost(100.0), None, spread(101.0)), Some(false));
-        assert_eq!(is_reached(Wanted::Measured, spread(1.0), spread(1.0)), None);
+        let more = BTreeMap::from([("p99".to_owned(), 140.0)]);
+        let reached = |wanted, ratio, duet| is_reached(wanted, ratio, duet, &more);
+        assert_eq!(reached(Wanted::AtLeast(0.4), spread(0.4), None), Some(true));
+        assert_eq!(reached(Wanted::AtLeast(0.4), spread(0.39), None), Some(false));
+        assert_eq!(reached(Wanted::AtLeast(0.4), None, spread(9.0)), None);
+        assert_eq!(reached(Wanted::AtMost(100.0), None, spread(100.0)), Some(true));
+        assert_eq!(reached(Wanted::AtMost(100.0), None, spread(101.0)), Some(false));
+        assert_eq!(reached(Wanted::AtMostAnd(30.0, "p99", 150.0), None, spread(30.0)), Some(true));
+        assert_eq!(reached(Wanted::AtMostAnd(30.0, "p99", 139.0), None, spread(30.0)), Some(false));
+        assert_eq!(reached(Wanted::AtMostAnd(30.0, "p98", 139.0), None, spread(30.0)), None);
+        assert_eq!(reached(Wanted::RatioAtMost(1.1), spread(1.2), None), Some(false));
+        assert_eq!(reached(Wanted::Measured, spread(1.0), spread(1.0)), None);
         assert_eq!(worded(Wanted::AtMost(100.0), "ms"), "≤ 100 ms");
         assert_eq!(worded(Wanted::AtLeast(0.4), "rows/s"), "0.4");
     }
 
     #[test]
     fn a_figure_that_some_runs_have_is_their_median() {
-        let readings =
-            [Reading::of(1.0).with("p99", 2.0), Reading::of(1.0), Reading::of(1.0).with("p99", 4.0)];
+        let readings = [
+            Reading::of(1.0).with("p99", 2.0),
+            Reading::of(1.0),
+            Reading::of(1.0).with("p99", 4.0),
+        ];
         assert_eq!(medians(&readings, |one| &one.more), BTreeMap::from([("p99".to_owned(), 3.0)]));
     }
 }

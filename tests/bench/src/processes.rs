@@ -40,6 +40,7 @@ pub(crate) struct Used {
 #[derive(Clone, Debug, PartialEq)]
 struct Process {
     id: u32,
+    name: String,
     parent: u32,
     own: f64,
     waited_for: f64,
@@ -76,11 +77,17 @@ fn between(before: &Usage, after: &Usage, seconds: f64) -> Used {
 
 /// The group of a process, and what counts of it.
 fn named(process: &Process, servers: Servers, me: u32) -> Option<(String, f64)> {
-    let Process { id, parent, own, waited_for } = *process;
+    let Process { id, ref name, parent, own, waited_for } = *process;
+    // A daemon: nobody's child.
+    if name.starts_with("Bucardo") {
+        return Some(("Bucardo".to_owned(), own));
+    }
     if id == servers.broker {
         return Some(("broker".to_owned(), own));
     }
-    if id == servers.postgres || parent == servers.postgres {
+    // No server: process 0 is the parent of whatever the kernel started.
+    let is_postgres = id == servers.postgres || parent == servers.postgres;
+    if servers.postgres > 0 && is_postgres {
         return Some(("PostgreSQL".to_owned(), own + waited_for));
     }
     if id == me {
@@ -118,10 +125,12 @@ fn process(id: u32) -> Option<Process> {
 
 /// `12 (name) S 1 …`: the name may hold anything, so what follows the last parenthesis counts.
 fn parsed(id: u32, stat: &str) -> Option<Process> {
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let (named, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
     let seconds = |at: usize| Some(fields.get(at)?.parse::<f64>().ok()? / TICKS);
     Some(Process {
         id,
+        name: named.split_once('(')?.1.to_owned(),
         parent: fields.get(1)?.parse().ok()?,
         own: seconds(11)? + seconds(12)?,
         waited_for: seconds(13)? + seconds(14)?,
@@ -164,7 +173,8 @@ mod tests {
     #[test]
     fn a_process_with_a_strange_name_is_read() {
         let stat = "7 (a) b (c)) S 3 7 7 0 -1 4194560 1 2 3 4 250 50 10 20 20 0 1 0 5 6 7";
-        let wanted = Process { id: 7, parent: 3, own: 3.0, waited_for: 0.3 };
+        let name = "a) b (c)".to_owned();
+        let wanted = Process { id: 7, name, parent: 3, own: 3.0, waited_for: 0.3 };
         assert_eq!(parsed(7, stat), Some(wanted));
         assert_eq!(parsed(7, "7 (gone"), None);
     }
@@ -183,12 +193,14 @@ mod tests {
     fn groups_are_told_apart() {
         let servers = Servers { broker: 10, postgres: 20 };
         let of = |id, parent| {
-            let process = Process { id, parent, own: 1.0, waited_for: 0.5 };
+            let name = if id == 40 { "Bucardo Kid" } else { "other" }.to_owned();
+            let process = Process { id, name, parent, own: 1.0, waited_for: 0.5 };
             named(&process, servers, 30).map(|(name, used)| format!("{name} {used}"))
         };
         assert_eq!(of(10, 1).as_deref(), Some("broker 1"));
         assert_eq!(of(21, 20).as_deref(), Some("PostgreSQL 1.5"));
         assert_eq!(of(30, 1).as_deref(), Some("duet 1"));
+        assert_eq!(of(40, 1).as_deref(), Some("Bucardo 1"));
         assert_eq!(of(99, 1), None);
         assert_eq!(task("limit\0serve\0"), "HTTP side");
     }

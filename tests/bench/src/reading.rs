@@ -6,6 +6,15 @@ use crate::statistics::float;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// What LIMIT calls its processes, and what the table calls them.
+const NAMES: [(&str, &str); 5] = [
+    ("self", "LIMIT"),
+    ("rabbit", "broker"),
+    ("postgres", "PostgreSQL"),
+    ("serve", "HTTP side"),
+    ("publish", "publisher"),
+];
+
 /// One figure, and what goes with it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reading {
@@ -43,11 +52,21 @@ impl Reading {
         self
     }
 
+    /// LIMIT's processes by the names that duet's have.
+    fn with_our_names(mut self) -> Reading {
+        for (theirs, ours) in NAMES {
+            if let Some(each) = self.cpu.remove(theirs) {
+                self.cpu.insert(ours.to_owned(), each);
+            }
+        }
+        self
+    }
+
     /// The last line that is one, of what a program printed.
     pub(crate) fn last(program: &str, printed: &str) -> Result<Reading, BenchError> {
         let lines = printed.lines().rev().filter(|line| line.starts_with('{'));
         let mut readings = lines.filter_map(|line| serde_json::from_str(line).ok());
-        readings.next().ok_or_else(|| BenchError::Program {
+        readings.next().map(Reading::with_our_names).ok_or_else(|| BenchError::Program {
             program: program.to_owned(),
             output: format!("no figure in: {}", tail(printed)),
         })
@@ -74,7 +93,7 @@ mod tests {
                        \"cpu\":{\"rabbit\":15.0},\"strangers\":0.1}\n";
         let reading = Reading::last("limit", printed).unwrap();
         assert!((reading.value - 7.5).abs() < f64::EPSILON);
-        assert_eq!(reading.cpu, BTreeMap::from([("rabbit".to_owned(), 15.0)]));
+        assert_eq!(reading.cpu, BTreeMap::from([("broker".to_owned(), 15.0)]));
         let failed = Reading::last("limit merge", "| nothing |\n").unwrap_err().to_string();
         assert_eq!(failed, "limit merge failed: no figure in: | nothing |");
     }

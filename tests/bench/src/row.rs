@@ -12,6 +12,10 @@ pub(crate) enum Wanted {
     AtLeast(f64),
     /// A figure of at most so much.
     AtMost(f64),
+    /// A figure of at most so much, and another one, by its name, too.
+    AtMostAnd(f64, &'static str, f64),
+    /// At most so many times the baseline.
+    RatioAtMost(f64),
     /// Whatever it is.
     Measured,
 }

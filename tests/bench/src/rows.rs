@@ -1,7 +1,14 @@
 //! The rows, in the order of the table.
 
+mod bucardo;
+mod calls;
 mod decision;
+mod delay;
 mod drain;
+mod hub;
+mod latency;
+mod live;
+mod memory;
 mod naive;
 mod store;
 
@@ -12,9 +19,21 @@ pub(crate) fn all() -> Vec<Box<dyn Row>> {
     vec![
         Box::new(drain::Drain),
         Box::new(naive::Naive),
+        Box::new(live::Live),
+        Box::new(delay::Delay { calls: 1, goal: 0.95 }),
+        Box::new(delay::Delay { calls: 4, goal: 0.9 }),
+        Box::new(delay::Delay { calls: 8, goal: 0.85 }),
         Box::new(decision::Decision),
         Box::new(store::InPostgres),
         Box::new(store::InSqlite),
+        Box::new(hub::Carrying { consume: false }),
+        Box::new(hub::Carrying { consume: true }),
+        Box::new(bucardo::BesideBucardo),
+        Box::new(calls::OnBacklog),
+        Box::new(calls::AtHalfLoad),
+        Box::new(latency::Latency),
+        Box::new(memory::Memory { backlog: 100_000 }),
+        Box::new(memory::Memory { backlog: 1_000_000 }),
     ]
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Scale {
     pub(crate) decisions: usize,
     /// Transactions of 200.
     pub(crate) transactions: usize,
+    /// Rows changed between two databases.
+    pub(crate) rows: u64,
     /// Single edits, one after another.
     pub(crate) edits: usize,
 }
@@ -25,6 +27,7 @@ impl Scale {
         naive: 4_000,
         decisions: 40_000,
         transactions: 300,
+        rows: 10_000,
         edits: 1_000,
     };
 
@@ -35,6 +38,7 @@ impl Scale {
         naive: 1_500,
         decisions: 10_000,
         transactions: 60,
+        rows: 2_000,
         edits: 200,
     };
 }

@@ -183,7 +183,10 @@ mod tests {
         let verdict = decide(rested(key), &[event], &spec().unwrap());
         let plans = plans(&verdict);
         assert_eq!(plans.len(), 1);
-        assert_eq!((plans[0].side, plans[0].op, plans[0].values.len()), (Side::Left, Op::Update, 4));
+        assert_eq!(
+            (plans[0].side, plans[0].op, plans[0].values.len()),
+            (Side::Left, Op::Update, 4)
+        );
         assert!(conflicts(&verdict).is_empty());
     }
 

@@ -25,8 +25,6 @@ use std::sync::Arc;
 
 /// The token of the only lease of the source.
 const TOKEN: i64 = 1;
-/// Changes that a detector reads at once.
-const READING: usize = 1_000;
 /// Messages published together.
 const TOGETHER: usize = 64;
 
@@ -101,10 +99,15 @@ pub(crate) fn source() -> String {
     source_name(&FLOW.into(), Side::Right)
 }
 
-/// Changes as messages, the way a detector makes them: readings of 1,000, apart by partition.
-pub(crate) fn messages(changes: &[ChangeV1], partitions: u32) -> Result<Vec<Outgoing>, BenchError> {
-    let mut messages = Vec::new();
-    for reading in changes.chunks(READING) {
+/// Changes as messages, the way a detector makes them: apart by partition, reading by reading.
+pub(crate) fn messages(
+    changes: &[ChangeV1],
+    partitions: u32,
+    reading: usize,
+) -> Result<Vec<Vec<Outgoing>>, BenchError> {
+    let (mut readings, mut last) = (Vec::new(), 0);
+    for reading in changes.chunks(reading) {
+        let mut messages = Vec::new();
         let mut apart: BTreeMap<u32, Vec<Box<RawValue>>> = BTreeMap::new();
         for change in reading {
             let at = partition(&change.flow, change.side, &change.record, partitions);
@@ -114,12 +117,13 @@ pub(crate) fn messages(changes: &[ChangeV1], partitions: u32) -> Result<Vec<Outg
             while !changes.is_empty() {
                 let rest = changes.split_off(changes.len().min(CHANGES_PER_MESSAGE));
                 let changes = std::mem::replace(&mut changes, rest);
-                let number = i64::try_from(messages.len() + 1).unwrap_or(i64::MAX);
-                messages.push(message(at, number, changes));
+                last += 1;
+                messages.push(message(at, last, changes));
             }
         }
+        readings.push(messages);
     }
-    Ok(messages)
+    Ok(readings)
 }
 
 fn message(partition: u32, number: i64, changes: Vec<Box<RawValue>>) -> Outgoing {
@@ -158,7 +162,7 @@ mod tests {
     fn messages_hold_every_change_once_and_are_numbered() {
         let changes: Vec<ChangeV1> =
             Changes::new(1, 1_000).take(2_500).map(|(_, change)| change).collect();
-        let messages = messages(&changes, 2).unwrap();
+        let messages = messages(&changes, 2, 1_000).unwrap().concat();
         let held: usize = messages
             .iter()
             .map(|message| match &message.envelope.body {

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 /// The table of all rows, and where their time goes.
 pub(crate) fn render(rows: &[Measured]) -> String {
-    let head = "| What | Against | LIMIT | duet | Ratio | First | Goal |\n|---|---|--:|--:|--:|--:|--:|";
+    let head =
+        "| What | Against | LIMIT | duet | Ratio | First | Goal |\n|---|---|--:|--:|--:|--:|--:|";
     let mut lines = vec![head.to_owned()];
     lines.extend(rows.iter().map(line));
     lines.push(String::new());
@@ -80,7 +81,8 @@ fn thousands(value: f64) -> String {
 /// Per row: processor time a record by process, and the other figures.
 fn where_time_goes(rows: &[Measured]) -> Vec<String> {
     let mut lines = vec![
-        "| Row | Processor µs a record, duet | The same, LIMIT | Other figures of duet |".to_owned(),
+        "| Row | Processor µs a record, duet | The same, LIMIT | Other figures of duet |"
+            .to_owned(),
         "|---|---|---|---|".to_owned(),
     ];
     let told = rows.iter().filter(|row| row.failed.is_none()).map(|row| {
@@ -137,14 +139,18 @@ mod tests {
                       | 0.4 ✓ | 1 ✗ |";
         assert_eq!(line(&row()), wanted);
         let table = render(&[row()]);
-        assert!(table.contains("| drain | 122 (duet 120, broker 1.50) | — | peak MiB 64.2 |"), "{table}");
+        assert!(
+            table.contains("| drain | 122 (duet 120, broker 1.50) | — | peak MiB 64.2 |"),
+            "{table}"
+        );
     }
 
     #[test]
     fn a_row_that_can_t_be_measured_says_why() {
         let why = Some("no package |\nto be had".to_owned());
         let failed = Measured { failed: why, first_reached: None, goal_reached: None, ..row() };
-        let wanted = "| Backlog | `pipeline drain` | not measured: no package / to be had | |  | 0.4 | 1 |";
+        let wanted =
+            "| Backlog | `pipeline drain` | not measured: no package / to be had | |  | 0.4 | 1 |";
         assert_eq!(line(&failed), wanted);
         let disturbed = Measured { quiet: false, ..row() };
         assert!(line(&disturbed).starts_with("| Backlog (not quiet) |"));

@@ -2,6 +2,7 @@
 //! own, so that its processor time and memory are its own, and a profiler sees nothing else.
 
 mod decision;
+mod hub;
 mod load;
 mod publish;
 mod store;
@@ -11,7 +12,8 @@ use crate::reading::Reading;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use decision::Decisions;
-pub(crate) use load::Load;
+pub(crate) use hub::Carry;
+pub(crate) use load::{Load, RECORDS_A_CALL, WRITTEN};
 pub(crate) use publish::Publish;
 pub(crate) use store::{Rounds, StoreAt};
 
@@ -25,6 +27,8 @@ pub(crate) enum Task {
     Store(Rounds),
     /// Drain or follow the change queues.
     Load(Load),
+    /// Publish or read messages.
+    Carry(Carry),
     /// Publish changes when told to.
     Publish(Publish),
 }
@@ -39,6 +43,7 @@ impl Task {
             Task::Decide(task) => decision::run(&task).map(Some),
             Task::Store(task) => store::run(&task).await.map(Some),
             Task::Load(task) => load::run(&task).await.map(Some),
+            Task::Carry(task) => hub::run(&task).await.map(Some),
             Task::Publish(task) => publish::run(&task).await.map(|()| None),
         }
     }

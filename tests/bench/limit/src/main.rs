@@ -23,7 +23,11 @@ fn main() {
         return merge::run(&a);
     }
     let threads = a.get("threads", 2usize);
-    let rt = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap();
+    let rt = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .unwrap();
     let r = rt.block_on(async {
         match sub.as_str() {
             "hub" => hub::run(&a).await,

@@ -11,13 +11,20 @@ pub(crate) struct Outcome {
     pub(crate) conflicts: u32,
 }
 /// Field by field: untouched side yields; equal changes agree; both changed: the newer side wins.
-pub(crate) fn merge(base: &Map<String, Value>, left: Map<String, Value>, right: &Map<String, Value>, left_newer: bool) -> Outcome {
+pub(crate) fn merge(
+    base: &Map<String, Value>,
+    left: Map<String, Value>,
+    right: &Map<String, Value>,
+    left_newer: bool,
+) -> Outcome {
     let mut o = Outcome { merged: base.clone(), ..Default::default() };
     for (k, l) in left {
         let b = base.get(&k).unwrap_or(&Value::Null);
         let r = right.get(&k).unwrap_or(b);
         if l == *b {
-            if r != b { o.merged.insert(k, r.clone()); }
+            if r != b {
+                o.merged.insert(k, r.clone());
+            }
         } else if r == b {
             o.write.insert(k.clone(), l.clone());
             o.merged.insert(k, l);
@@ -55,10 +62,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
         struct V<'a>(std::marker::PhantomData<&'a ()>);
         impl<'de: 'a, 'a> serde::de::Visitor<'de> for V<'a> {
             type Value = Fields<'a>;
-            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result { f.write_str("object") }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut m: A) -> Result<Fields<'a>, A::Error> {
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut m: A,
+            ) -> Result<Fields<'a>, A::Error> {
                 let mut v = Vec::with_capacity(24);
-                while let Some((k, x)) = m.next_entry::<&'a str, &'a RawValue>()? { v.push((k, x)); }
+                while let Some((k, x)) = m.next_entry::<&'a str, &'a RawValue>()? {
+                    v.push((k, x));
+                }
                 v.sort_unstable_by_key(|x| x.0);
                 Ok(Fields(v))
             }
@@ -66,19 +80,38 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
         d.deserialize_map(V(std::marker::PhantomData))
     }
 }
-fn raw_merge<'a>(base: &Fields<'a>, left: &Fields<'a>, right: &Fields<'a>, out: &mut String) -> usize {
+fn raw_merge<'a>(
+    base: &Fields<'a>,
+    left: &Fields<'a>,
+    right: &Fields<'a>,
+    out: &mut String,
+) -> usize {
     let mut n = 0;
     out.clear();
     out.push('{');
     let (mut j, mut k) = (0, 0);
     for (name, b) in &base.0 {
-        while j < left.0.len() && left.0[j].0 < *name { j += 1; }
-        while k < right.0.len() && right.0[k].0 < *name { k += 1; }
+        while j < left.0.len() && left.0[j].0 < *name {
+            j += 1;
+        }
+        while k < right.0.len() && right.0[k].0 < *name {
+            k += 1;
+        }
         let l = left.0.get(j).filter(|x| x.0 == *name).map_or(*b, |x| x.1);
         let r = right.0.get(k).filter(|x| x.0 == *name).map_or(*b, |x| x.1);
-        let v = if l.get() == b.get() { r } else { n += 1; l };
-        if out.len() > 1 { out.push(','); }
-        out.push('"'); out.push_str(name); out.push_str("\":"); out.push_str(v.get());
+        let v = if l.get() == b.get() {
+            r
+        } else {
+            n += 1;
+            l
+        };
+        if out.len() > 1 {
+            out.push(',');
+        }
+        out.push('"');
+        out.push_str(name);
+        out.push_str("\":");
+        out.push_str(v.get());
     }
     out.push('}');
     n
@@ -94,25 +127,37 @@ pub(crate) fn run(a: &Args) {
             let mut p = Map::new();
             p.insert("Phone".into(), Value::from("+1 555 0100"));
             p.insert("Score__c".into(), Value::from(7.5));
-            (serde_json::to_string(&d).unwrap(), serde_json::to_string(&base_image(i)).unwrap(), serde_json::to_string(&p).unwrap())
+            (
+                serde_json::to_string(&d).unwrap(),
+                serde_json::to_string(&base_image(i)).unwrap(),
+                serde_json::to_string(&p).unwrap(),
+            )
         })
         .collect();
     println!("delta {} bytes, image {} bytes", pool[0].0.len(), pool[0].1.len());
-    let bases: Vec<Map<String, Value>> = pool.iter().map(|p| serde_json::from_str(&p.1).unwrap()).collect();
-    let pend: Vec<Map<String, Value>> = pool.iter().map(|p| serde_json::from_str(&p.2).unwrap()).collect();
+    let bases: Vec<Map<String, Value>> =
+        pool.iter().map(|p| serde_json::from_str(&p.1).unwrap()).collect();
+    let pend: Vec<Map<String, Value>> =
+        pool.iter().map(|p| serde_json::from_str(&p.2).unwrap()).collect();
     head();
     let mut sink = 0usize;
     let mut go = |name: &str, f: &mut dyn FnMut(usize) -> usize| {
-        if !a.has(name.split(':').next().unwrap()) { return; }
+        if !a.has(name.split(':').next().unwrap()) {
+            return;
+        }
         let mut s = Series::new(runs);
         while s.more() {
             let (c0, t) = (cpu(), Instant::now());
-            for i in 0..n { sink = sink.wrapping_add(f(i % 1000)); }
+            for i in 0..n {
+                sink = sink.wrapping_add(f(i % 1000));
+            }
             s.push(vec![n as f64 / secs(t.elapsed())], n, &c0, &cpu());
         }
         s.line(name, "deltas/s/core", &[], "");
     };
-    go("parse: delta into Map<String, Value>", &mut |i| serde_json::from_str::<Delta>(&pool[i].0).unwrap().fields.len());
+    go("parse: delta into Map<String, Value>", &mut |i| {
+        serde_json::from_str::<Delta>(&pool[i].0).unwrap().fields.len()
+    });
     go("merge: parse delta + merge with ready base", &mut |i| {
         let d: Delta = serde_json::from_str(&pool[i].0).unwrap();
         merge(&bases[i], d.fields, &pend[i], true).write.len()
@@ -122,9 +167,12 @@ pub(crate) fn run(a: &Args) {
         let b: Map<String, Value> = serde_json::from_str(&pool[i].1).unwrap();
         let p: Map<String, Value> = serde_json::from_str(&pool[i].2).unwrap();
         let o = merge(&b, d.fields, &p, true);
-        serde_json::to_string(&o.merged).unwrap().len() + serde_json::to_string(&o.write).unwrap().len()
+        serde_json::to_string(&o.merged).unwrap().len()
+            + serde_json::to_string(&o.write).unwrap().len()
     });
-    go("borrowed-parse: delta only", &mut |i| serde_json::from_str::<RawDelta>(&pool[i].0).unwrap().fields.0.len());
+    go("borrowed-parse: delta only", &mut |i| {
+        serde_json::from_str::<RawDelta>(&pool[i].0).unwrap().fields.0.len()
+    });
     let mut out = String::new();
     go("borrowed-cycle: parse delta, base, pending + merge + write body", &mut |i| {
         let d: RawDelta = serde_json::from_str(&pool[i].0).unwrap();

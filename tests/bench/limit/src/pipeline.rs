@@ -13,7 +13,13 @@ use std::time::{Duration, Instant};
 
 /// Child process: makes the messages, says `ready`, waits for a line, publishes, says `done SECS`.
 pub(crate) async fn publisher(a: &Args) -> Res<()> {
-    let (n, queues, keys, rate, seed) = (a.get("n", 1000usize), a.get("queues", 1usize), a.get("keys", 100_000u64), a.get("rate", 0.0f64), a.get("seed", 1u64));
+    let (n, queues, keys, rate, seed) = (
+        a.get("n", 1000usize),
+        a.get("queues", 1usize),
+        a.get("keys", 100_000u64),
+        a.get("rate", 0.0f64),
+        a.get("seed", 1u64),
+    );
     let from = a.get("from", 0u64);
     let mut r = Rng(seed * 7919 + 1);
     let mark = b"\"at_us\":1000000000000000";
@@ -44,7 +50,18 @@ pub(crate) async fn publisher(a: &Args) -> Res<()> {
             let mut b = b.clone();
             b[*p..*p + 16].copy_from_slice(format!("{at:016}").as_bytes());
             let (x, rk) = hub::route(queues, k);
-            assert!(ch.basic_publish(x.into(), rk.as_str().into(), BasicPublishOptions::default(), &b, hub::props()).await?.await?.is_ack());
+            assert!(
+                ch.basic_publish(
+                    x.into(),
+                    rk.as_str().into(),
+                    BasicPublishOptions::default(),
+                    &b,
+                    hub::props()
+                )
+                .await?
+                .await?
+                .is_ack()
+            );
             Ok::<(), lapin::Error>(())
         }
     };
@@ -53,14 +70,22 @@ pub(crate) async fn publisher(a: &Args) -> Res<()> {
         for i in 0..n {
             let due = start + (i as f64 / rate * 1e6) as u64;
             let now = now_us();
-            if due > now { tokio::time::sleep(Duration::from_micros(due - now)).await; }
+            if due > now {
+                tokio::time::sleep(Duration::from_micros(due - now)).await;
+            }
             open.push(tokio::spawn(send(i, due)));
-            while open.len() > 2048 { open.next().await.unwrap()??; }
+            while open.len() > 2048 {
+                open.next().await.unwrap()??;
+            }
         }
-        while let Some(x) = open.next().await { x??; }
+        while let Some(x) = open.next().await {
+            x??;
+        }
     } else {
         let mut st = stream::iter(0..n).map(|i| send(i, now_us())).buffered(256);
-        while let Some(x) = st.next().await { x?; }
+        while let Some(x) = st.next().await {
+            x?;
+        }
     }
     println!("done {}", secs(t.elapsed()));
     std::io::stdout().flush()?;
@@ -74,7 +99,21 @@ struct Pub {
 }
 impl Pub {
     fn start(n: usize, queues: usize, keys: u64, rate: f64, seed: u64, from: u64) -> Pub {
-        let v: Vec<String> = ["publish".to_string()].into_iter().chain([("n", n.to_string()), ("queues", queues.to_string()), ("keys", keys.to_string()), ("rate", rate.to_string()), ("seed", seed.to_string()), ("from", from.to_string())].into_iter().flat_map(|(k, x)| [format!("--{k}"), x])).collect();
+        let v: Vec<String> = ["publish".to_string()]
+            .into_iter()
+            .chain(
+                [
+                    ("n", n.to_string()),
+                    ("queues", queues.to_string()),
+                    ("keys", keys.to_string()),
+                    ("rate", rate.to_string()),
+                    ("seed", seed.to_string()),
+                    ("from", from.to_string()),
+                ]
+                .into_iter()
+                .flat_map(|(k, x)| [format!("--{k}"), x]),
+            )
+            .collect();
         let (child, out) = child(&v);
         let mut p = Pub { child, out };
         assert_eq!(p.read(), "ready");
@@ -113,18 +152,34 @@ struct Cfg {
 }
 
 async fn consumer(ch: &Channel, q: usize, prefetch: u16) -> Res<lapin::Consumer> {
-    if prefetch > 0 { ch.basic_qos(prefetch, BasicQosOptions::default()).await?; }
-    Ok(ch.basic_consume(hub::qname(q).as_str().into(), format!("w{q}").as_str().into(), BasicConsumeOptions::default(), FieldTable::default()).await?)
+    if prefetch > 0 {
+        ch.basic_qos(prefetch, BasicQosOptions::default()).await?;
+    }
+    Ok(ch
+        .basic_consume(
+            hub::qname(q).as_str().into(),
+            format!("w{q}").as_str().into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
+        .await?)
 }
 
 async fn worker(q: usize, cfg: Cfg, pg: PgPool, cl: reqwest::Client, st: Arc<Stats>) -> Res<()> {
     let conn = hub::connect().await?;
     let ch = conn.create_channel().await?;
     let mut c = consumer(&ch, q, cfg.prefetch).await?;
-    let url = format!("{}/services/data/v64.0/composite/sobjects?mode=parse&delay={}", cfg.url, cfg.delay);
+    let url = format!(
+        "{}/services/data/v64.0/composite/sobjects?mode=parse&delay={}",
+        cfg.url, cfg.delay
+    );
     loop {
         let mut t = Instant::now();
-        let mut lap = |i: usize| { let n = Instant::now(); st.stage[i].fetch_add(n.duration_since(t).as_micros() as u64, Relaxed); t = n; };
+        let mut lap = |i: usize| {
+            let n = Instant::now();
+            st.stage[i].fetch_add(n.duration_since(t).as_micros() as u64, Relaxed);
+            t = n;
+        };
         let Some(d) = c.next().await else { return Ok(()) };
         let mut buf = vec![d?];
         let until = tokio::time::Instant::now() + cfg.linger;
@@ -136,18 +191,34 @@ async fn worker(q: usize, cfg: Cfg, pg: PgPool, cl: reqwest::Client, st: Arc<Sta
         }
         lap(0);
         let last = buf.last().unwrap().delivery_tag;
-        let ds: Vec<Delta> = buf.iter().map(|d| serde_json::from_slice(&d.data)).collect::<Result<_, _>>()?;
-        for d in buf { std::mem::forget(d.acker); }
+        let ds: Vec<Delta> =
+            buf.iter().map(|d| serde_json::from_slice(&d.data)).collect::<Result<_, _>>()?;
+        for d in buf {
+            std::mem::forget(d.acker);
+        }
         lap(1);
         let mut seen: HashMap<String, usize> = HashMap::new();
         let mut keys: Vec<String> = vec![];
-        for d in &ds { if !seen.contains_key(&d.key) { seen.insert(d.key.clone(), keys.len()); keys.push(d.key.clone()); } }
+        for d in &ds {
+            if !seen.contains_key(&d.key) {
+                seen.insert(d.key.clone(), keys.len());
+                keys.push(d.key.clone());
+            }
+        }
         let rows = sqlx::query(store::SELECT_ANY).bind(OBJECT).bind(&keys).fetch_all(&pg).await?;
         lap(2);
-        let mut cur: Vec<Option<(i64, Map<String, Value>, Map<String, Value>)>> = vec![None; keys.len()];
+        let mut cur: Vec<Option<(i64, Map<String, Value>, Map<String, Value>)>> =
+            vec![None; keys.len()];
         for r in &rows {
             let i = seen[r.get::<&str, _>(0)];
-            cur[i] = Some((r.get(1), serde_json::from_str(r.get::<&str, _>(2))?, match r.get::<Option<&str>, _>(3) { Some(p) => serde_json::from_str(p)?, None => Map::new() }));
+            cur[i] = Some((
+                r.get(1),
+                serde_json::from_str(r.get::<&str, _>(2))?,
+                match r.get::<Option<&str>, _>(3) {
+                    Some(p) => serde_json::from_str(p)?,
+                    None => Map::new(),
+                },
+            ));
         }
         let mut writes: Vec<Map<String, Value>> = vec![Map::new(); keys.len()];
         let (mut lk, mut li, mut la, mut lx) = (vec![], vec![], vec![], vec![]);
@@ -157,34 +228,66 @@ async fn worker(q: usize, cfg: Cfg, pg: PgPool, cl: reqwest::Client, st: Arc<Sta
             let (rev, base, pend) = cur[i].take().unwrap_or_default();
             at.push(d.at_us);
             if d.rev <= rev {
-                lk.push(d.key); li.push(d.id); la.push(0i16); lx.push(None::<String>);
+                lk.push(d.key);
+                li.push(d.id);
+                la.push(0i16);
+                lx.push(None::<String>);
                 cur[i] = Some((rev, base, pend));
                 continue;
             }
             let o = merge::merge(&base, d.fields, &pend, true);
             la.push(if o.conflicts > 0 { 2i16 } else { 1 });
             lx.push((o.conflicts > 0).then(|| format!("{} conflicting fields", o.conflicts)));
-            lk.push(d.key); li.push(d.id);
+            lk.push(d.key);
+            li.push(d.id);
             writes[i].extend(o.write);
             cur[i] = Some((d.rev, o.merged, Map::new()));
         }
-        let records: Vec<Value> = writes.into_iter().enumerate().filter(|x| !x.1.is_empty()).map(|(i, mut m)| {
-            m.insert("attributes".into(), serde_json::json!({"type": OBJECT}));
-            m.insert("Ext__c".into(), Value::String(keys[i].clone()));
-            Value::Object(m)
-        }).collect();
+        let records: Vec<Value> = writes
+            .into_iter()
+            .enumerate()
+            .filter(|x| !x.1.is_empty())
+            .map(|(i, mut m)| {
+                m.insert("attributes".into(), serde_json::json!({"type": OBJECT}));
+                m.insert("Ext__c".into(), Value::String(keys[i].clone()));
+                Value::Object(m)
+            })
+            .collect();
         let sent = records.len();
-        let body = serde_json::to_vec(&serde_json::json!({"allOrNone": false, "records": records}))?;
+        let body =
+            serde_json::to_vec(&serde_json::json!({"allOrNone": false, "records": records}))?;
         lap(3);
-        let rs = cl.patch(&url).header("content-type", "application/json").body(body).send().await?.error_for_status()?.bytes().await?;
+        let rs = cl
+            .patch(&url)
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await?
+            .error_for_status()?
+            .bytes()
+            .await?;
         let res: Vec<HashMap<String, Value>> = serde_json::from_slice(&rs)?;
         assert!(res.len() == sent && res.iter().all(|r| r["success"] == true));
         lap(4);
         let revs: Vec<i64> = cur.iter().map(|c| c.as_ref().unwrap().0).collect();
-        let bodies: Vec<String> = cur.iter().map(|c| serde_json::to_string(&c.as_ref().unwrap().1).unwrap()).collect();
+        let bodies: Vec<String> =
+            cur.iter().map(|c| serde_json::to_string(&c.as_ref().unwrap().1).unwrap()).collect();
         let mut tx = pg.begin().await?;
-        sqlx::query(store::UPSERT_UNNEST).bind(OBJECT).bind(&keys).bind(revs).bind(bodies).execute(&mut *tx).await?;
-        sqlx::query(store::LOG_UNNEST).bind(OBJECT).bind(lk).bind(li).bind(la).bind(lx).execute(&mut *tx).await?;
+        sqlx::query(store::UPSERT_UNNEST)
+            .bind(OBJECT)
+            .bind(&keys)
+            .bind(revs)
+            .bind(bodies)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(store::LOG_UNNEST)
+            .bind(OBJECT)
+            .bind(lk)
+            .bind(li)
+            .bind(la)
+            .bind(lx)
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
         lap(5);
         ch.basic_ack(last, BasicAckOptions { multiple: true }).await?;
@@ -196,7 +299,13 @@ async fn worker(q: usize, cfg: Cfg, pg: PgPool, cl: reqwest::Client, st: Arc<Sta
     }
 }
 
-async fn naive_worker(q: usize, cfg: Cfg, pg: PgPool, cl: reqwest::Client, st: Arc<Stats>) -> Res<()> {
+async fn naive_worker(
+    q: usize,
+    cfg: Cfg,
+    pg: PgPool,
+    cl: reqwest::Client,
+    st: Arc<Stats>,
+) -> Res<()> {
     let conn = hub::connect().await?;
     let ch = conn.create_channel().await?;
     let mut c = consumer(&ch, q, 1).await?;
@@ -207,9 +316,22 @@ async fn naive_worker(q: usize, cfg: Cfg, pg: PgPool, cl: reqwest::Client, st: A
         let mut tx = db.begin().await?;
         let r = sqlx::query("SELECT rev, base::text, pending::text FROM sync_state WHERE object = $1 AND key = $2 FOR UPDATE").bind(OBJECT).bind(&d.key).fetch_one(&mut *tx).await?;
         let base: Map<String, Value> = serde_json::from_str(r.get::<&str, _>(1))?;
-        let pend: Map<String, Value> = match r.get::<Option<&str>, _>(2) { Some(p) => serde_json::from_str(p)?, None => Map::new() };
+        let pend: Map<String, Value> = match r.get::<Option<&str>, _>(2) {
+            Some(p) => serde_json::from_str(p)?,
+            None => Map::new(),
+        };
         let o = merge::merge(&base, d.fields, &pend, true);
-        cl.patch(format!("{}/services/data/v64.0/sobjects/Contact/Ext__c/{}?delay={}", cfg.url, d.key, cfg.delay)).header("content-type", "application/json").body(serde_json::to_vec(&o.write)?).send().await?.error_for_status()?.bytes().await?;
+        cl.patch(format!(
+            "{}/services/data/v64.0/sobjects/Contact/Ext__c/{}?delay={}",
+            cfg.url, d.key, cfg.delay
+        ))
+        .header("content-type", "application/json")
+        .body(serde_json::to_vec(&o.write)?)
+        .send()
+        .await?
+        .error_for_status()?
+        .bytes()
+        .await?;
         sqlx::query("UPDATE sync_state SET rev = $3, base = $4::text::jsonb, pending = NULL, updated_at = now() WHERE object = $1 AND key = $2").bind(OBJECT).bind(&d.key).bind(d.rev).bind(serde_json::to_string(&o.merged)?).execute(&mut *tx).await?;
         sqlx::query("INSERT INTO sync_log(object, key, delta_id, action, detail) VALUES($1, $2, $3, 1, NULL)").bind(OBJECT).bind(&d.key).bind(&d.id).execute(&mut *tx).await?;
         tx.commit().await?;
@@ -226,10 +348,17 @@ pub(crate) async fn run(a: &Args, naive: bool) -> Res<()> {
     let delay = a.get("delay", 0u64);
     let n = a.get("n", if naive { 3000 } else { 40_000usize });
     let keys = a.get("keys", 100_000u64);
-    let kinds: Vec<String> = a.get("kinds", "quorum".to_string()).split(',').map(String::from).collect();
-    let qs: Vec<usize> = a.get("queues", if naive { "1" } else { "1,2,4" }.to_string()).split(',').map(|x| x.parse().unwrap()).collect();
-    let rates: Vec<f64> = a.get("rates", "0".to_string()).split(',').map(|x| x.parse().unwrap()).collect();
-    let modes: Vec<String> = if a.1.is_empty() { vec!["drain".into(), "live".into()] } else { a.1.clone() };
+    let kinds: Vec<String> =
+        a.get("kinds", "quorum".to_string()).split(',').map(String::from).collect();
+    let qs: Vec<usize> = a
+        .get("queues", if naive { "1" } else { "1,2,4" }.to_string())
+        .split(',')
+        .map(|x| x.parse().unwrap())
+        .collect();
+    let rates: Vec<f64> =
+        a.get("rates", "0".to_string()).split(',').map(|x| x.parse().unwrap()).collect();
+    let modes: Vec<String> =
+        if a.1.is_empty() { vec!["drain".into(), "live".into()] } else { a.1.clone() };
     let pg = PgPoolOptions::new().max_connections(20).connect(&database_url()).await?;
     store::seed_pg(&pg, keys).await?;
     let srv = http::start();
@@ -237,14 +366,24 @@ pub(crate) async fn run(a: &Args, naive: bool) -> Res<()> {
     let admin_c = hub::connect().await?;
     let admin = admin_c.create_channel().await?;
     let who = if naive { "naive" } else { "pipeline" };
-    let beam = std::env::var("LIMIT_BROKER_PID").ok().and_then(|x| x.parse().ok()).or_else(|| pid_of("beam.smp")).unwrap_or(0);
+    let beam = std::env::var("LIMIT_BROKER_PID")
+        .ok()
+        .and_then(|x| x.parse().ok())
+        .or_else(|| pid_of("beam.smp"))
+        .unwrap_or(0);
     head();
     let mut from = 0u64;
     for kind in &kinds {
         for &q in &qs {
             for mode in &modes {
                 for &rate in &rates {
-                    let cfg = Cfg { batch: a.get("batch", 200), prefetch: a.get("prefetch", 1000), linger: Duration::from_millis(a.get("linger", 5)), url: srv.url.clone(), delay };
+                    let cfg = Cfg {
+                        batch: a.get("batch", 200),
+                        prefetch: a.get("prefetch", 1000),
+                        linger: Duration::from_millis(a.get("linger", 5)),
+                        url: srv.url.clone(),
+                        delay,
+                    };
                     let mut sr = Series::new(runs);
                     let mut memo = String::new();
                     let mut stages = String::new();
@@ -267,36 +406,98 @@ pub(crate) async fn run(a: &Args, naive: bool) -> Res<()> {
                         }
                         let m1 = mem(beam).0;
                         let (c0, t) = (cpu(), Instant::now());
-                        let hs: Vec<_> = (0..q).map(|i| {
-                            let (cfg, pg, cl, st) = (cfg.clone(), pg.clone(), cl.clone(), st.clone());
-                            tokio::spawn(async move {
-                                let r = if naive { naive_worker(i, cfg, pg, cl, st).await } else { worker(i, cfg, pg, cl, st).await };
-                                if let Err(e) = r { eprintln!("worker {i}: {e}"); }
+                        let hs: Vec<_> = (0..q)
+                            .map(|i| {
+                                let (cfg, pg, cl, st) =
+                                    (cfg.clone(), pg.clone(), cl.clone(), st.clone());
+                                tokio::spawn(async move {
+                                    let r = if naive {
+                                        naive_worker(i, cfg, pg, cl, st).await
+                                    } else {
+                                        worker(i, cfg, pg, cl, st).await
+                                    };
+                                    if let Err(e) = r {
+                                        eprintln!("worker {i}: {e}");
+                                    }
+                                })
                             })
-                        }).collect();
-                        if let Some(p) = pp.as_mut() { p.go(); }
+                            .collect();
+                        if let Some(p) = pp.as_mut() {
+                            p.go();
+                        }
                         while st.acked.load(Relaxed) < n {
                             tokio::time::sleep(Duration::from_millis(1)).await;
-                            if secs(t.elapsed()) > 300.0 { return Err("stuck".into()); }
+                            if secs(t.elapsed()) > 300.0 {
+                                return Err("stuck".into());
+                            }
                         }
                         let e = secs(t.elapsed());
                         let c1 = cpu();
-                        if let Some(p) = pp { pubs = p.wait(); }
-                        for h in hs { h.abort(); }
+                        if let Some(p) = pp {
+                            pubs = p.wait();
+                        }
+                        for h in hs {
+                            h.abort();
+                        }
                         let mut l = std::mem::take(&mut *st.lat.lock().unwrap());
                         let me = mem(std::process::id());
-                        sr.push(vec![n as f64 / e, pct(&mut l, 0.5), pct(&mut l, 0.99), n as f64 / pubs, n as f64 / st.batches.load(Relaxed) as f64, me.0, me.1, m0, m1], n, &c0, &c1);
-                        let us: Vec<f64> = st.stage.iter().map(|x| x.load(Relaxed) as f64).collect();
-                        stages = STAGES.iter().zip(&us).map(|(k, x)| format!("{k} {:.1}", x / n as f64)).collect::<Vec<_>>().join(" ");
+                        sr.push(
+                            vec![
+                                n as f64 / e,
+                                pct(&mut l, 0.5),
+                                pct(&mut l, 0.99),
+                                n as f64 / pubs,
+                                n as f64 / st.batches.load(Relaxed) as f64,
+                                me.0,
+                                me.1,
+                                m0,
+                                m1,
+                            ],
+                            n,
+                            &c0,
+                            &c1,
+                        );
+                        let us: Vec<f64> =
+                            st.stage.iter().map(|x| x.load(Relaxed) as f64).collect();
+                        stages = STAGES
+                            .iter()
+                            .zip(&us)
+                            .map(|(k, x)| format!("{k} {:.1}", x / n as f64))
+                            .collect::<Vec<_>>()
+                            .join(" ");
                         memo = format!("stages us/record: {stages}");
                         tokio::time::sleep(Duration::from_millis(200)).await;
-                        let r = sqlx::query("SELECT count(DISTINCT delta_id), count(*) FROM sync_log").fetch_one(&pg).await?;
+                        let r =
+                            sqlx::query("SELECT count(DISTINCT delta_id), count(*) FROM sync_log")
+                                .fetch_one(&pg)
+                                .await?;
                         let (log, rows): (i64, i64) = (r.get(0), r.get(1));
                         let left = hub::depth(&admin, kind, q).await?;
-                        if log != n as i64 || rows != n as i64 || left != 0 { eprintln!("CHECK FAILED: {log} of {n} logged in {rows} rows, {left} left in the queue"); }
+                        if log != n as i64 || rows != n as i64 || left != 0 {
+                            eprintln!(
+                                "CHECK FAILED: {log} of {n} logged in {rows} rows, {left} left in the queue"
+                            );
+                        }
                     }
                     let _ = stages;
-                    sr.line(&format!("{who} {mode} {kind} {q} queue(s), delay {delay} ms{}", if rate > 0.0 { format!(", {rate}/s") } else { String::new() }), "records/s", &["latency ms p50", "p99", "published/s", "records a batch", "RSS MiB", "peak", "broker MiB before", "after publish"], &if naive { String::new() } else { memo });
+                    sr.line(
+                        &format!(
+                            "{who} {mode} {kind} {q} queue(s), delay {delay} ms{}",
+                            if rate > 0.0 { format!(", {rate}/s") } else { String::new() }
+                        ),
+                        "records/s",
+                        &[
+                            "latency ms p50",
+                            "p99",
+                            "published/s",
+                            "records a batch",
+                            "RSS MiB",
+                            "peak",
+                            "broker MiB before",
+                            "after publish",
+                        ],
+                        &if naive { String::new() } else { memo },
+                    );
                 }
             }
         }

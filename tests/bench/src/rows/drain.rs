@@ -50,11 +50,7 @@ impl Row for Drain {
 }
 
 /// One run of a pipeline of LIMIT.
-pub(super) async fn limit(
-    lab: &Lab,
-    what: &[&str],
-    changes: usize,
-) -> Result<Reading, BenchError> {
+pub(super) async fn limit(lab: &Lab, what: &[&str], changes: usize) -> Result<Reading, BenchError> {
     let database = lab.database().await?;
     let (keys, changes) = (lab.scale.keys.to_string(), changes.to_string());
     let arguments = [what, &["--runs", "1", "--keys", &keys, "--n", &changes][..]].concat();
@@ -73,11 +69,14 @@ pub(super) struct Shape {
     pub(super) delay_ms: u64,
     /// Calls under way at once.
     pub(super) parallel: usize,
+    /// Changes a second, if they are published evenly.
+    pub(super) rate: Option<u32>,
 }
 
 impl Shape {
     /// A backlog, and a side that answers at once.
-    pub(super) const DRAIN: Shape = Shape { live: false, delay_ms: 0, parallel: PARALLEL };
+    pub(super) const DRAIN: Shape =
+        Shape { live: false, delay_ms: 0, parallel: PARALLEL, rate: None };
 }
 
 /// One run of duet.
@@ -95,6 +94,7 @@ pub(super) async fn duet(lab: &Lab, count: usize, shape: Shape) -> Result<Readin
         live: shape.live,
         delay_ms: shape.delay_ms,
         parallel: shape.parallel,
+        rate: shape.rate,
     };
     let printed = child::run_task(&Task::Load(load)).await;
     lab.drop_virtual_host(&host).await?;

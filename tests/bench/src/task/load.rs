@@ -2,7 +2,7 @@
 //! queues beforehand (drain) or published meanwhile (live). A record counts when its write landed
 //! on the HTTP side and is confirmed in the store.
 
-use super::{Publish, Task};
+use super::{Publish, Task, publish};
 use crate::child::Child;
 use crate::error::BenchError;
 use crate::ledger::Account;
@@ -27,6 +27,10 @@ const PARTITIONS: u32 = 2;
 const REST: Duration = Duration::from_millis(500);
 /// A run that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Figures beside the first one: records in a writing call, and records written a second.
+pub(crate) const RECORDS_A_CALL: &str = "records a call";
+/// Records written a second: fewer than changes where several of a record became one write.
+pub(crate) const WRITTEN: &str = "written/s";
 /// Between two looks whether everything is done.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -53,6 +57,8 @@ pub(crate) struct Load {
     pub(crate) delay_ms: u64,
     /// Calls under way at once.
     pub(crate) parallel: usize,
+    /// Changes a second, if they are published evenly.
+    pub(crate) rate: Option<u32>,
 }
 
 pub(super) async fn run(task: &Load) -> Result<Reading, BenchError> {
@@ -70,13 +76,13 @@ pub(super) async fn run(task: &Load) -> Result<Reading, BenchError> {
     let changes = Changes::new(task.seed, task.keys).take(task.count);
     let changes: Vec<ChangeV1> = changes.map(|(_, change)| change).collect();
     changes.iter().for_each(|change| stage.ledger.expect(change));
-    let messages = stage::messages(&changes, PARTITIONS)?;
+    let messages = stage::messages(&changes, PARTITIONS, publish::reading(task.rate))?;
     drop(changes);
-    let count = messages.len();
+    let count = messages.iter().map(Vec::len).sum();
     let mut publisher = match task.live {
         true => Some(publisher(task)?),
         false => {
-            stage::publish(stage.context.hub.as_ref(), &messages).await?;
+            stage::publish(stage.context.hub.as_ref(), &messages.concat()).await?;
             tokio::time::sleep(REST).await;
             None
         }
@@ -92,7 +98,7 @@ pub(super) async fn run(task: &Load) -> Result<Reading, BenchError> {
     running.stop(Duration::from_secs(20)).await;
     check(&stage, count).await?;
     let reading = Reading::of_records(float(task.count) / seconds, task.count, &used);
-    Ok(described(reading, &stage))
+    Ok(described(reading, &stage, seconds))
 }
 
 fn publisher(task: &Load) -> Result<Child, BenchError> {
@@ -102,6 +108,7 @@ fn publisher(task: &Load) -> Result<Child, BenchError> {
         keys: task.keys,
         seed: task.seed,
         partitions: PARTITIONS,
+        rate: task.rate,
     };
     let mut publisher = Child::task(&Task::Publish(publish))?;
     match publisher.line()?.as_str() {
@@ -110,11 +117,12 @@ fn publisher(task: &Load) -> Result<Child, BenchError> {
     }
 }
 
-fn described(reading: Reading, stage: &Stage) -> Reading {
+fn described(reading: Reading, stage: &Stage, seconds: f64) -> Reading {
     let (calls, records) = stage.left.written();
     let peak = peak_mib(std::process::id()).unwrap_or(0.0);
     reading
-        .with("records a call", records as f64 / (calls.max(1)) as f64)
+        .with(RECORDS_A_CALL, records as f64 / (calls.max(1)) as f64)
+        .with(WRITTEN, records as f64 / seconds)
         .with("calls", calls as f64)
         .with("peak MiB", peak)
 }
