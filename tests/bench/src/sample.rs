@@ -193,7 +193,7 @@ pub(crate) fn moved(change: &ChangeV1) -> Vec<String> {
 /// The text of a text.
 pub(crate) fn text(value: Option<&Value>) -> Option<String> {
     match value {
-        Some(Value::Text(text)) => Some(text.clone()),
+        Some(Value::Text(text)) => Some(text.to_string()),
         Some(_) | None => None,
     }
 }

@@ -32,7 +32,8 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Ended {
     }
     let asked = signal::stopped();
     tokio::pin!(asked);
-    let redraws = app.format == Format::Text && progress::redraws() && std::io::stdout().is_terminal();
+    let redraws =
+        app.format == Format::Text && progress::redraws() && std::io::stdout().is_terminal();
     while !output::is_unread() {
         let status = desk.status().await?;
         let clear = if redraws { CLEAR } else { "" };
