@@ -1,5 +1,5 @@
-//! What is agreed and what was last seen, as they change while they are judged. What a side holds of
-//! a field, and whether it moved, is found out once, and again when something of it has changed.
+//! What is agreed and what was last seen, as they change while they are judged. What a side holds
+//! of a field, and whether it moved, is found out once, and again when something of it changed.
 //!
 //! Not here: what a change means (the rows).
 
