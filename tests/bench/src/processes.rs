@@ -46,10 +46,22 @@ struct Process {
     waited_for: f64,
 }
 
+/// The process that looks.
+#[derive(Clone, Copy, Debug)]
+struct Myself {
+    id: u32,
+    name: &'static str,
+}
+
+/// A process with a task is the measured one; without, it only waits for others.
+fn own_name() -> &'static str {
+    if std::env::args().nth(1).is_some_and(|word| word == "task") { "duet" } else { "bench" }
+}
+
 /// Looks at all processes.
 pub(crate) fn usage(servers: Servers) -> Result<Usage, BenchError> {
     let mut by = BTreeMap::new();
-    let me = std::process::id();
+    let me = Myself { id: std::process::id(), name: own_name() };
     for process in all()? {
         let Some((name, used)) = named(&process, servers, me) else { continue };
         *by.entry(name).or_default() += used;
@@ -76,7 +88,7 @@ fn between(before: &Usage, after: &Usage, seconds: f64) -> Used {
 }
 
 /// The group of a process, and what counts of it.
-fn named(process: &Process, servers: Servers, me: u32) -> Option<(String, f64)> {
+fn named(process: &Process, servers: Servers, me: Myself) -> Option<(String, f64)> {
     let Process { id, ref name, parent, own, waited_for } = *process;
     // A daemon: nobody's child.
     if name.starts_with("Bucardo") {
@@ -90,22 +102,23 @@ fn named(process: &Process, servers: Servers, me: u32) -> Option<(String, f64)> 
     if servers.postgres > 0 && is_postgres {
         return Some(("PostgreSQL".to_owned(), own + waited_for));
     }
-    if id == me {
-        return Some(("duet".to_owned(), own));
+    if id == me.id {
+        return Some((me.name.to_owned(), own));
     }
-    (parent == me).then(|| (task(&command(id)), own))
+    (parent == me.id).then(|| (task(name, &command(id)), own))
 }
 
-/// What a child of ours is for.
-fn task(command: &str) -> String {
+/// What a child of ours is for. One that has ended keeps its name, but no command.
+fn task(name: &str, command: &str) -> String {
     let words: Vec<&str> = command.split('\0').collect();
-    match words.get(1).copied() {
-        Some("serve") => "HTTP side".to_owned(),
-        Some("emulator") => "emulator".to_owned(),
-        Some("run") => "duet run".to_owned(),
-        Some("task") => "publisher".to_owned(),
-        Some(_) | None => "others of the bench".to_owned(),
-    }
+    let task = match (name, words.get(1).copied()) {
+        (_, Some("serve")) => "HTTP side",
+        (_, Some("emulator")) => "emulator",
+        (_, Some("run")) => "duet",
+        ("bench", _) => "publisher",
+        _ => "others",
+    };
+    task.to_owned()
 }
 
 fn command(id: u32) -> String {
@@ -195,20 +208,22 @@ mod tests {
         let of = |id, parent| {
             let name = if id == 40 { "Bucardo Kid" } else { "other" }.to_owned();
             let process = Process { id, name, parent, own: 1.0, waited_for: 0.5 };
-            named(&process, servers, 30).map(|(name, used)| format!("{name} {used}"))
+            named(&process, servers, Myself { id: 30, name: "duet" })
+                .map(|(name, used)| format!("{name} {used}"))
         };
         assert_eq!(of(10, 1).as_deref(), Some("broker 1"));
         assert_eq!(of(21, 20).as_deref(), Some("PostgreSQL 1.5"));
         assert_eq!(of(30, 1).as_deref(), Some("duet 1"));
         assert_eq!(of(40, 1).as_deref(), Some("Bucardo 1"));
         assert_eq!(of(99, 1), None);
-        assert_eq!(task("limit\0serve\0"), "HTTP side");
+        assert_eq!(task("duet-bench-limi", "limit\0serve\0"), "HTTP side");
+        assert_eq!(task("bench", ""), "publisher");
     }
 
     #[test]
     fn our_own_work_is_seen() {
         let before = usage(Servers::default()).unwrap();
-        assert!(before.by.contains_key("duet") && before.all > 0.0);
+        assert!(before.by.contains_key(own_name()) && before.all > 0.0);
         assert!(since(&before, Servers::default()).unwrap().strangers >= 0.0);
         assert!(peak_mib(std::process::id()).unwrap() > 1.0);
         assert!(parent(std::process::id()).is_some());

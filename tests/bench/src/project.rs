@@ -117,7 +117,9 @@ impl Project {
             ("SHOP_URL", self.shop.clone()),
             ("OTHER_URL", self.other.clone()),
             ("LOGIN_URL", self.login.clone()),
+            // What the emulator asks for.
             ("SECRET", "secret".to_owned()),
+            ("PASSWORD", "pwtok".to_owned()),
         ]
     }
 

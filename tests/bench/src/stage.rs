@@ -26,7 +26,7 @@ use std::sync::Arc;
 /// The token of the only lease of the source.
 const TOKEN: i64 = 1;
 /// Messages published together.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 256;
 
 /// Where the servers are, and how wide the left side is.
 #[derive(Clone, Debug)]
