@@ -124,7 +124,9 @@ async fn a_path_that_leads_to_no_shop_is_told() {
         for arguments in [&["check"][..], &["adopt"], &["sync", "--once"]] {
             let done = rig.duet(arguments);
             let told = format!("{arguments:?} {path}\n{}\n{}", done.out, done.err);
-            assert_eq!(done.code, Some(5), "{told}");
+            // What may not be written doesn't fit a flow that writes, either.
+            let codes = if path == "later.db" { 4..=5 } else { 5..=5 };
+            assert!(done.code.is_some_and(|code| codes.contains(&code)), "{told}");
             assert!(told.contains(words), "{told}");
             assert!(!told.contains("panicked"), "{told}");
             let named = told.contains(&format!("{path}: ")) || path == "later.db";
