@@ -118,7 +118,8 @@ pub(crate) fn write_project(folder: &Path, login: &str) -> Result<(), Failure> {
 /// The emulator's address, as a project that the demo wrote names it.
 pub(crate) fn login(folder: &Path) -> Option<String> {
     let text = fs::read_to_string(folder.join("duet.toml")).ok()?;
-    let (_, rest) = text.split_once("login = \"")?;
+    let (_, auth) = text.split_once("\nauth ")?;
+    let (_, rest) = auth.split_once("login = \"")?;
     rest.split_once('"').map(|(login, _)| login.to_owned())
 }
 
