@@ -25,7 +25,9 @@ const MARKS: [&str; 7] = ["sh test", "sh parsed", "text", "toml", "json", "pytho
 type Look = fn(&str) -> bool;
 /// Programs of blocks that are only parsed, each with how its line is looked at.
 const PARSED: [(&str, Look); 5] = [
-    ("cargo", |line| ["build", "run", "nextest", "fmt", "clippy"].iter().any(|verb| has(line, verb))),
+    ("cargo", |line| {
+        ["build", "run", "nextest", "fmt", "clippy"].iter().any(|verb| has(line, verb))
+    }),
     ("tests/run", |_| root().join("tests/run").is_file()),
     ("docker", |line| has(line, "compose") && root().join("docker-compose.yml").is_file()),
     ("just", |line| line.split_whitespace().nth(1).is_some_and(is_recipe)),
