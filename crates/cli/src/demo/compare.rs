@@ -235,7 +235,10 @@ mod tests {
     fn a_pair_that_differs_is_told_with_both_values() {
         let rows = vec![row("1001", &[("name", "Ada"), ("city", "Bodø")])];
         let held = held(vec![account("a", "1001", "Oslo")], &CUSTOMERS, rows);
-        let wanted = r#"{"flow":"customers","key":"1001","what":"field","field":"city","left":"Oslo","right":"Bodø"}"#;
+        let wanted = concat!(
+            r#"{"flow":"customers","key":"1001","what":"field","#,
+            r#""field":"city","left":"Oslo","right":"Bodø"}"#,
+        );
         assert_eq!(told(&held, &CUSTOMERS), [wanted]);
         assert_eq!(held.compare(&CUSTOMERS).0.differing, 1);
     }

@@ -68,8 +68,8 @@ fn edits(account: &Account) -> String {
     let sign = if account.edits.balance() { "=" } else { "is not" };
     format!(
         "{made} edits by people {sign} {applied} on both sides + {merged} merged + {overruled} \
-         overruled by a rule + {waiting} waiting for a person + {refused} refused + {kept_back} kept \
-         back; {lost} lost, {} duplicated",
+         overruled by a rule + {waiting} waiting for a person + {refused} refused + \
+         {kept_back} kept back; {lost} lost, {} duplicated",
         account.duplicated,
     )
 }
@@ -142,7 +142,8 @@ fn next(account: &Account, program: &str, keeps: bool) -> String {
         let _ = writeln!(text, "{duet} demo edit right {record} city=Oslo");
     }
     if keeps {
-        text.push_str("\nduet goes on: what you decide or edit is carried out while you look. Ctrl-C ends it.");
+        text.push_str("\nduet goes on: what you decide or edit is carried out while you look. ");
+        text.push_str("Ctrl-C ends it.\n");
     } else {
         text.push_str(&afterwards(account, program, &folder));
     }
@@ -154,7 +155,8 @@ fn next(account: &Account, program: &str, keeps: bool) -> String {
 fn afterwards(account: &Account, program: &str, folder: &str) -> String {
     let address = account.run.salesforce.trim_start_matches("http://");
     format!(
-        "\nTo carry it out, start its Salesforce again, and let duet run\n\n  {program} emulator --listen \
+        "\nTo carry it out, start its Salesforce again, and let duet run\n\n  \
+         {program} emulator --listen \
          {address} \\\n      --data {folder}/{ORG} \\\n      --metadata {folder}/{METADATA} &\n  \
          {program} -C {folder} run\n"
     )
