@@ -185,9 +185,9 @@ mod tests {
 
     #[test]
     fn a_process_with_a_strange_name_is_read() {
-        let stat = "7 (a) b (c)) S 3 7 7 0 -1 4194560 1 2 3 4 250 50 10 20 20 0 1 0 5 6 7";
+        let stat = "7 (a) b (c)) S 3 7 7 0 -1 4194560 1 2 3 4 250 50 25 25 20 0 1 0 5 6 7";
         let name = "a) b (c)".to_owned();
-        let wanted = Process { id: 7, name, parent: 3, own: 3.0, waited_for: 0.3 };
+        let wanted = Process { id: 7, name, parent: 3, own: 3.0, waited_for: 0.5 };
         assert_eq!(parsed(7, stat), Some(wanted));
         assert_eq!(parsed(7, "7 (gone"), None);
     }

@@ -59,14 +59,27 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// Whether the command line takes a call; what its variables hold is known to the shell alone, so one
+/// that is an address may stand for this one.
+fn read(call: &str) -> Result<(), clap::Error> {
+    let words = words(call);
+    let with = |value: Option<&str>| {
+        let word = |word: &String| match value {
+            Some(value) if word.starts_with('$') => value.into(),
+            _ => word.into(),
+        };
+        Cli::read(words.iter().map(word).collect()).map(drop)
+    };
+    with(None).or_else(|error| with(Some("127.0.0.1:8080")).map_err(|_| error))
+}
+
 #[test]
 fn every_call_of_a_page_is_accepted() {
     let (mut told, mut seen) = (Vec::new(), 0);
     for (page, text) in pages() {
         for call in calls(&text) {
             seen += 1;
-            let accepted = Cli::read(words(&call).into_iter().map(Into::into).collect());
-            let Err(error) = accepted else { continue };
+            let Err(error) = read(&call) else { continue };
             if error.kind() != ErrorKind::DisplayHelp {
                 told.push(format!("{}: {call}\n{error}", page.display()));
             }
