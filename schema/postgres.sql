@@ -59,7 +59,7 @@ CREATE TABLE agreed (
     -- The form of data.
     form smallint NOT NULL,
     -- Per field trunk, stamp, origin and accounted values.
-    data json NOT NULL,
+    data text NOT NULL,
     PRIMARY KEY (link)
 );
 
@@ -72,7 +72,7 @@ CREATE TABLE observations (
     -- The form of data.
     form smallint NOT NULL,
     -- Presence, values, version, stamps, actor, when it was read.
-    data json NOT NULL,
+    data text NOT NULL,
     PRIMARY KEY (link, side)
 );
 
@@ -145,7 +145,7 @@ CREATE TABLE intents (
     -- The form of data.
     form smallint NOT NULL,
     -- Values, keys to find, expectations, carried values, why.
-    data json NOT NULL,
+    data text NOT NULL,
     PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX intents_open_write ON intents USING btree (link, side) WHERE ((op = ANY (ARRAY['create'::text, 'update'::text, 'delete'::text, 'undelete'::text])) AND (state = ANY (ARRAY['planned'::text, 'sent'::text, 'unknown'::text, 'parked'::text, 'discarded'::text])));
@@ -238,7 +238,7 @@ CREATE TABLE decisions (
     -- The form of outcomes.
     form smallint NOT NULL,
     -- Per field: row, rule, what follows.
-    outcomes json NOT NULL,
+    outcomes text NOT NULL,
     PRIMARY KEY (id)
 );
 CREATE INDEX decisions_link ON decisions USING btree (link, id);

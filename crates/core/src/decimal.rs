@@ -260,4 +260,35 @@ mod tests {
             assert_eq!(Decimal::small(text), None, "{text}");
         }
     }
+
+    #[test]
+    fn every_short_number_is_the_same_in_both_forms() {
+        for digits in -1_200_i64..=1_200 {
+            for scale in -3_i32..=5 {
+                let big = BigDecimal::new(digits.into(), i64::from(scale)).normalized();
+                let number = Decimal::from(big.clone());
+                let text = number.to_plain_string();
+                assert_eq!(text, big.to_plain_string());
+                assert_eq!(Decimal::small(&text), Some(number.clone()), "{text}");
+                assert_eq!(number.is_zero(), digits == 0, "{text}");
+                assert_eq!(number.is_integer(), !text.contains('.'), "{text}");
+                assert_eq!(number.shifted(4).shifted(-4), number, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn at_the_end_of_what_is_small_nothing_is_lost() {
+        let ends = [i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX];
+        for (digits, scale) in ends.into_iter().flat_map(|one| [-1, 0, 1].map(|by| (one, by))) {
+            let big = BigDecimal::new(digits.into(), scale);
+            let number = Decimal::from(big.clone());
+            assert_eq!(number.to_big(), big);
+            for more in [-1, 1] {
+                let next = Decimal::from(&big + BigDecimal::new(more.into(), scale));
+                assert_eq!(next.cmp(&number), more.cmp(&0), "{big} and {more}");
+                assert_ne!(next, number);
+            }
+        }
+    }
 }

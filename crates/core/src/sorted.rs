@@ -327,4 +327,33 @@ mod tests {
         }
         assert!(serde_json::from_str::<Sorted<String, u8>>("[1]").is_err());
     }
+
+    #[test]
+    fn places_are_counted_in_the_order_of_keys() {
+        let mut ours = Sorted::from([("c", 3), ("a", 1), ("b", 2)]);
+        assert_eq!(ours.at(0), Some(&("a", 1)));
+        assert_eq!(ours.at(3), None);
+        for guess in [0, 1, 7] {
+            assert_eq!(ours.find("b", guess), Some(1), "{guess}");
+            assert_eq!(ours.find("d", guess), None, "{guess}");
+        }
+        *ours.at_mut(1).expect("b").1 += 40;
+        *ours.get_mut("c").expect("c") += 50;
+        ours.values_mut().for_each(|value| *value += 100);
+        assert_eq!(ours.iter().collect::<Vec<_>>(), [(&"a", &101), (&"b", &142), (&"c", &153)]);
+        assert_eq!(ours["b"], 142);
+        ours.retain(|key, value| *key != "a" && *value < 150);
+        assert_eq!(ours.into_iter().collect::<Vec<_>>(), [("b", 142)]);
+    }
+
+    #[test]
+    fn what_is_added_last_counts() {
+        let mut ours: Sorted<u8, u8> = [(2, 0), (1, 0), (2, 1)].into_iter().collect();
+        ours.extend([(1, 9), (0, 7)]);
+        assert_eq!(ours, Sorted::from([(0, 7), (1, 9), (2, 1)]));
+        assert!(ours.keys().eq(&[0, 1, 2]) && ours.values().eq(&[7, 9, 1]));
+        ours.clear();
+        assert!(ours.is_empty() && ours == Sorted::new());
+        assert_eq!(*ours.entry(5).or_insert_with(|| 6), 6);
+    }
 }

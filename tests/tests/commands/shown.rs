@@ -167,7 +167,9 @@ fn wrong(block: &Block, commands: &mut Commands) -> Option<String> {
     }
     let lines = || block.lines.iter().map(|line| line.strip_prefix("$ ").unwrap_or(line).trim());
     if ["sh test", "sh parsed", "text"].contains(&mark) {
-        let calls = lines().filter(|line| line.starts_with("duet "));
+        // In columns it is duet that speaks.
+        let is_call = |line: &&str| line.starts_with("duet ") && !line.starts_with("duet  ");
+        let calls = lines().filter(is_call);
         let wrong = calls.map(|line| line.trim_end_matches('&')).find_map(|l| commands.wrong(l));
         if wrong.is_some() {
             return wrong;

@@ -83,7 +83,7 @@ pub(crate) const LIMITS: &Table = &Table {
             "patience",
             Holds::Duration,
             "0s",
-            "How long a write may wait until its call is full: `1s` saves calls, at the price of time.",
+            "How long a write may wait until its call is full; `1s` saves calls and costs time.",
         ),
         Key::later("daily_share"),
         Key::later("pause_below"),

@@ -6,6 +6,7 @@ mod keyed;
 mod late_parents;
 mod laws;
 mod matching;
+mod needs;
 mod parents;
 mod protocol;
 mod records;

@@ -1,5 +1,7 @@
 //! duet-bench-limit: what each part can do by itself on this machine, and two hand-written pipelines to be compared with.
 #![allow(
+    clippy::too_many_arguments,
+    clippy::type_complexity,
     clippy::disallowed_methods,
     clippy::print_stderr,
     clippy::print_stdout,
