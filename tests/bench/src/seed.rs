@@ -147,19 +147,19 @@ mod tests {
     }
 
     fn plans(verdict: &Verdict) -> Vec<&Intent> {
-        let plan = |effect| match effect {
-            &Effect::Plan(ref intent) => Some(intent.as_ref()),
+        let plans = verdict.effects.iter().filter_map(|effect| match effect {
+            Effect::Plan(intent) => Some(intent.as_ref()),
             _ => None,
-        };
-        verdict.effects.iter().filter_map(plan).collect()
+        });
+        plans.collect()
     }
 
     fn conflicts(verdict: &Verdict) -> Vec<&Conflict> {
-        let conflict = |effect| match effect {
-            &Effect::Conflict(ref conflict) => Some(conflict.as_ref()),
+        let conflicts = verdict.effects.iter().filter_map(|effect| match effect {
+            Effect::Conflict(conflict) => Some(conflict.as_ref()),
             _ => None,
-        };
-        verdict.effects.iter().filter_map(conflict).collect()
+        });
+        conflicts.collect()
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl<'a> Ended<'a> {
             (Some(_), Some(_)) => Vec::new(),
         };
         for field in self.flow.fields {
-            let in_row = |row: &&Row| form(field.kind, row.values.get(field.name));
+            let in_row = |row: &Row| form(field.kind, row.values.get(field.name));
             let left = left.map(|record| left_form(field, record, self.org));
             let right = right.map(|row| in_row(row));
             let found = self.found.get(key).map(|row| in_row(row));

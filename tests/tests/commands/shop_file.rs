@@ -219,7 +219,7 @@ async fn what_is_done_to_the_file_is_noticed_and_mended() {
 }
 
 /// The command says what to do, and a later one finds what was missed.
-async fn mended(rig: &Rig, missed: &str) {
+fn mended(rig: &Rig, missed: &str) {
     for arguments in [&["check"][..], &["sync", "--once"]] {
         let done = rig.duet(arguments);
         let told = format!("{}{}", done.out, done.err);
@@ -237,7 +237,7 @@ async fn triggers_gone(rig: &Rig) {
         rig.sell(&format!("DROP TRIGGER {trigger}")).await;
     }
     renames(rig, "ALFKI", "untold").await;
-    mended(rig, "untold").await;
+    mended(rig, "untold");
     comes_through(rig, "told again").await;
 }
 
@@ -245,7 +245,7 @@ async fn table_gone(rig: &Rig) {
     rig.sell("DROP TABLE duet_row").await;
     let refused = northwind::execute(rig.shop.url(), "UPDATE customers SET fax = 'x'").await;
     assert!(refused.is_err(), "the triggers miss it");
-    mended(rig, "told again").await;
+    mended(rig, "told again");
     comes_through(rig, "whole again").await;
 }
 

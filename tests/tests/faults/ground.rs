@@ -45,7 +45,7 @@ pub(crate) use both_ways;
 /// A database of the test's own.
 pub(crate) enum Base {
     /// On a server; gone when dropped.
-    Server(Database),
+    Server(Box<Database>),
     /// A file in the project's folder, by its address.
     File(String),
 }
@@ -131,7 +131,7 @@ impl Ground {
             price_book: PRICE_BOOK,
         };
         let project = Project::with_flows(flows, places).unwrap();
-        let (shop, state) = (Base::Server(shop), Base::Server(state));
+        let (shop, state) = (Base::Server(Box::new(shop)), Base::Server(Box::new(state)));
         (project, Ground { shop, state, hub })
     }
 
