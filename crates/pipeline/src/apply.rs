@@ -83,13 +83,20 @@ async fn depart(
     connection: &Connection,
     claimed: &Claimed,
 ) -> Result<Option<Aftermath>, StageError> {
-    match context.pauses.until(name, context.clock.now()) {
-        Some(until) => {
-            context.store.unclaim(&ids(claimed), until, None).await?;
-            Ok(None)
-        }
-        None => carry(context, name, connection, claimed).await,
+    let now = context.clock.now();
+    let Some(until) = context.pauses.until(name, now) else {
+        return carry(context, name, connection, claimed).await;
+    };
+    if are_ours(claimed, now) {
+        context.store.unclaim(&ids(claimed), until, None).await?;
     }
+    Ok(None)
+}
+
+/// Past its deadline an intent may have been sent again by another process: not ours any more.
+fn are_ours(claimed: &Claimed, now: Stamp) -> bool {
+    let expired = |intent: &Intent| intent.deadline.is_some_and(|deadline| deadline <= now);
+    !claimed.intents.iter().any(expired)
 }
 
 /// Brings intents to *sent*, their deadline counted from here.
@@ -205,9 +212,7 @@ async fn give_back(
         .iter()
         .map(|intent| attempt(intent, "not_sent", Some(failure.clone()), sent_at, done_at))
         .collect();
-    let expired = |intent: &Intent| intent.deadline.is_some_and(|deadline| deadline <= done_at);
-    // Past its deadline an intent may have been sent again by another process: not ours any more.
-    if !claimed.intents.iter().any(expired) {
+    if are_ours(claimed, done_at) {
         context.store.unclaim(&ids(claimed), until, Some(failure)).await?;
     }
     crate::decide::step(context, Batch { attempts, ..Batch::default() }).await?;
@@ -285,10 +290,10 @@ fn fault(outcome: &Outcome) -> Option<Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use duet_core::intent::{Op, WritePath};
 
-    #[test]
-    fn an_attempt_keeps_what_failed_and_not_the_sides_sentence() {
-        let intent: Intent = serde_json::from_value(serde_json::json!({
+    fn intent() -> Intent {
+        serde_json::from_value(serde_json::json!({
             "id": "00000000-0000-0000-0000-000000000001",
             "link": "00000000-0000-0000-0000-000000000002", "flow": "f", "side": "left",
             "connection": "crm", "op": "update", "path": "batch", "record": "r", "values": {},
@@ -296,7 +301,11 @@ mod tests {
             "attempts": 1, "due_at": null, "sent_at": null, "deadline": null, "planned_at": 0,
             "landed_at": null, "failure": null, "why": "",
         }))
-        .expect("an intent");
+        .expect("an intent")
+    }
+
+    #[test]
+    fn an_attempt_keeps_what_failed_and_not_the_sides_sentence() {
         let failure = Failure {
             class: FailureClass::Uniqueness,
             code: "DUPLICATE_VALUE".into(),
@@ -311,11 +320,21 @@ mod tests {
             sides_sent_at: Stamp(1),
             sides_at: Stamp(2),
         };
-        let batch = settle(&[intent], vec![outcome.clone()], times);
+        let batch = settle(&[intent()], vec![outcome.clone()], times);
         let kept = batch.attempts[0].failure.clone().expect("it failed");
         assert_eq!(kept, Failure { message: String::new(), ..failure });
         let Event::Received(receipt) = &batch.jobs[0].event else { panic!("a receipt") };
         assert_eq!(receipt.outcome, outcome, "people need the sentence in the intent");
+    }
+
+    #[test]
+    fn what_may_have_been_sent_again_is_nobody_s_to_give_back() {
+        let (flow, side, op) = ("f".into(), duet_core::side::Side::Left, Op::Update);
+        let mut claimed =
+            Claimed { flow, side, op, path: WritePath::Batch, intents: vec![intent(), intent()] };
+        assert!(are_ours(&claimed, Stamp(9)), "none has a deadline");
+        claimed.intents[1].deadline = Some(Stamp(9));
+        assert!(are_ours(&claimed, Stamp(8)) && !are_ours(&claimed, Stamp(9)));
     }
 
     #[test]
