@@ -5,6 +5,7 @@
 
 use crate::ledger::Ledger;
 use crate::sample::{EXTERNAL, VERSION_STEP};
+use crate::stage::Wiring;
 use async_trait::async_trait;
 use duet_core::id::{ConnectionName, RecordId};
 use duet_core::image::Image;
@@ -39,6 +40,7 @@ enum Way {
 pub(crate) struct BenchSide {
     name: ConnectionName,
     parallel: usize,
+    patience: Duration,
     way: Way,
     /// Calls that wrote, and records in them.
     calls: AtomicU64,
@@ -46,19 +48,19 @@ pub(crate) struct BenchSide {
 }
 
 impl BenchSide {
-    /// The left side: LIMIT's server, which waits `delay_ms` before each answer.
+    /// The left side: LIMIT's server, which waits as long before each answer as it is told.
     pub(crate) fn http(
         name: &str,
-        url: &str,
-        delay_ms: u64,
-        parallel: usize,
+        wiring: &Wiring,
         ledger: Arc<Ledger>,
     ) -> Result<BenchSide, reqwest::Error> {
+        let Wiring { http: url, delay_ms, parallel, patience_ms, .. } = wiring;
         let client = reqwest::Client::builder().pool_max_idle_per_host(64).tcp_nodelay(true);
         let path = "services/data/v64.0/composite/sobjects";
         let address = format!("{url}/{path}?mode=parse&delay={delay_ms}");
         let way = Way::Http { address, client: client.build()?, ledger };
-        Ok(BenchSide::of(name, parallel, way))
+        let patience = Duration::from_millis(*patience_ms);
+        Ok(BenchSide { patience, ..BenchSide::of(name, *parallel, way) })
     }
 
     /// The right side.
@@ -68,7 +70,8 @@ impl BenchSide {
 
     fn of(name: &str, parallel: usize, way: Way) -> BenchSide {
         let (calls, records) = (AtomicU64::new(0), AtomicU64::new(0));
-        BenchSide { name: name.into(), parallel, way, calls, records }
+        let patience = Duration::ZERO;
+        BenchSide { name: name.into(), parallel, patience, way, calls, records }
     }
 
     /// Calls that wrote so far, and the records in them.
@@ -211,7 +214,7 @@ impl Connector for BenchSide {
         Limits {
             batch: BATCH,
             read: BATCH,
-            patience: std::time::Duration::ZERO,
+            patience: self.patience,
             parallel: self.parallel,
             timeout: Duration::from_secs(30),
             poll: Duration::from_secs(60),

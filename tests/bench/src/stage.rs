@@ -41,6 +41,8 @@ pub(crate) struct Wiring {
     pub(crate) delay_ms: u64,
     /// Calls under way at once.
     pub(crate) parallel: usize,
+    /// How long a write may wait until its call is full.
+    pub(crate) patience_ms: u64,
     /// Partitions of the change queues.
     pub(crate) partitions: u32,
 }
@@ -72,8 +74,7 @@ pub(crate) async fn stage(wiring: &Wiring) -> Result<Stage, BenchError> {
     let spec = flow::spec()?;
     let ledger = Arc::new(Ledger::default());
     let (crm, shop) = (flow::connection(Side::Left), flow::connection(Side::Right));
-    let Wiring { http, delay_ms, parallel, .. } = wiring;
-    let left = Arc::new(BenchSide::http(crm, http, *delay_ms, *parallel, Arc::clone(&ledger))?);
+    let left = Arc::new(BenchSide::http(crm, wiring, Arc::clone(&ledger))?);
     let connections = [
         (crm.into(), Connection::new(left.clone())),
         (shop.into(), Connection::new(Arc::new(BenchSide::memory(shop)))),

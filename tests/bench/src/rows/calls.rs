@@ -10,11 +10,16 @@ use crate::statistics::float;
 use crate::task::RECORDS_A_CALL;
 use async_trait::async_trait;
 
-/// On a backlog.
-pub(super) struct OnBacklog;
+/// How long a write may wait until its call is full, at half load.
+const PATIENCE_MS: u64 = 1_000;
 
-/// At half of what is drained, with a second of patience.
-pub(super) struct AtHalfLoad;
+/// Where writes come from.
+pub(super) enum Calls {
+    /// All of them are there.
+    OnBacklog,
+    /// Half of what is drained comes in, and writes have patience.
+    AtHalfLoad,
+}
 
 fn full() -> Result<Option<Reading>, BenchError> {
     Ok(Some(Reading::of(float(BATCH))))
@@ -26,17 +31,24 @@ fn records_a_call(reading: Reading) -> Reading {
 }
 
 #[async_trait(?Send)]
-impl Row for OnBacklog {
+impl Row for Calls {
     fn name(&self) -> String {
-        "calls-backlog".to_owned()
+        match self {
+            Calls::OnBacklog => "calls-backlog".to_owned(),
+            Calls::AtHalfLoad => "calls-half".to_owned(),
+        }
     }
 
     fn what(&self) -> String {
-        "Records in a writing call, on a backlog".to_owned()
+        let when = match self {
+            Calls::OnBacklog => "on a backlog",
+            Calls::AtHalfLoad => "at half load with 1 s of patience",
+        };
+        format!("Records in a writing call, {when}")
     }
 
     fn against(&self) -> String {
-        "200".to_owned()
+        BATCH.to_string()
     }
 
     fn unit(&self) -> &'static str {
@@ -48,7 +60,10 @@ impl Row for OnBacklog {
     }
 
     fn goal(&self) -> Wanted {
-        Wanted::AtLeast(0.99)
+        match self {
+            Calls::OnBacklog => Wanted::AtLeast(0.99),
+            Calls::AtHalfLoad => Wanted::AtLeast(0.98),
+        }
     }
 
     async fn baseline(&self, _lab: &Lab) -> Result<Option<Reading>, BenchError> {
@@ -56,47 +71,16 @@ impl Row for OnBacklog {
     }
 
     async fn duet(&self, lab: &Lab) -> Result<Reading, BenchError> {
-        duet(lab, lab.scale.changes, Shape::DRAIN).await.map(records_a_call)
-    }
-}
-
-#[async_trait(?Send)]
-impl Row for AtHalfLoad {
-    fn name(&self) -> String {
-        "calls-half".to_owned()
-    }
-
-    fn what(&self) -> String {
-        "Records in a writing call, at half load with 1 s of patience".to_owned()
-    }
-
-    fn against(&self) -> String {
-        "200".to_owned()
-    }
-
-    fn unit(&self) -> &'static str {
-        "records"
-    }
-
-    fn first(&self) -> Wanted {
-        Wanted::AtLeast(0.9)
-    }
-
-    fn goal(&self) -> Wanted {
-        Wanted::AtLeast(0.98)
-    }
-
-    async fn baseline(&self, _lab: &Lab) -> Result<Option<Reading>, BenchError> {
-        full()
-    }
-
-    async fn duet(&self, lab: &Lab) -> Result<Reading, BenchError> {
-        let live = Shape { live: true, ..Shape::DRAIN };
-        let most = duet(lab, lab.scale.changes, live).await?.value;
-        let rate = half(most);
-        // As long as the first run took, twice: long enough for many full calls.
-        let reading = duet(lab, lab.scale.changes, Shape { rate: Some(rate), ..live }).await?;
-        Ok(records_a_call(reading))
+        let count = lab.scale.changes;
+        let shape = match self {
+            Calls::OnBacklog => Shape::DRAIN,
+            Calls::AtHalfLoad => {
+                let live = Shape { live: true, ..Shape::DRAIN };
+                let rate = Some(half(duet(lab, count, live).await?.value));
+                Shape { rate, patience_ms: PATIENCE_MS, ..live }
+            }
+        };
+        duet(lab, count, shape).await.map(records_a_call)
     }
 }
 

@@ -69,6 +69,8 @@ pub(super) struct Shape {
     pub(super) delay_ms: u64,
     /// Calls under way at once.
     pub(super) parallel: usize,
+    /// How long a write may wait until its call is full.
+    pub(super) patience_ms: u64,
     /// Changes a second, if they are published evenly.
     pub(super) rate: Option<u32>,
 }
@@ -76,7 +78,7 @@ pub(super) struct Shape {
 impl Shape {
     /// A backlog, and a side that answers at once.
     pub(super) const DRAIN: Shape =
-        Shape { live: false, delay_ms: 0, parallel: PARALLEL, rate: None };
+        Shape { live: false, delay_ms: 0, parallel: PARALLEL, patience_ms: 0, rate: None };
 }
 
 /// One run of duet.
@@ -94,6 +96,7 @@ pub(super) async fn duet(lab: &Lab, count: usize, shape: Shape) -> Result<Readin
         live: shape.live,
         delay_ms: shape.delay_ms,
         parallel: shape.parallel,
+        patience_ms: shape.patience_ms,
         rate: shape.rate,
     };
     let printed = child::run_task(&Task::Load(load)).await;

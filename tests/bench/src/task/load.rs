@@ -57,6 +57,8 @@ pub(crate) struct Load {
     pub(crate) delay_ms: u64,
     /// Calls under way at once.
     pub(crate) parallel: usize,
+    /// How long a write may wait until its call is full.
+    pub(crate) patience_ms: u64,
     /// Changes a second, if they are published evenly.
     pub(crate) rate: Option<u32>,
 }
@@ -70,6 +72,7 @@ pub(super) async fn run(task: &Load) -> Result<Reading, BenchError> {
         http,
         delay_ms: task.delay_ms,
         parallel: task.parallel,
+        patience_ms: task.patience_ms,
         partitions: PARTITIONS,
     };
     let stage = stage::stage(&wiring).await?;
