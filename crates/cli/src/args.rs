@@ -1,11 +1,17 @@
 //! The command line as clap reads it. Usage errors exit with 64; help texts have examples.
 
-use clap::value_parser;
+mod conflicts;
+mod demo;
+mod errors;
+
+pub(crate) use conflicts::{ChoiceArgs, ConflictsCommand, ConflictsListArgs, ResolveArgs, Take};
+pub(crate) use demo::{DemoArgs, DemoCommand, DemoEditArgs, EditSide};
+pub(crate) use errors::ErrorsCommand;
+
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Keeps records in agreement between Salesforce and another system that both change.
 #[derive(Debug, Parser)]
@@ -329,160 +335,6 @@ pub(crate) struct ExplainArgs {
     pub(crate) reveal: bool,
 }
 
-/// `duet conflicts …`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConflictsCommand {
-    /// List conflicts, oldest first
-    #[command(after_help = "Examples:\n  duet conflicts list\n  \
-duet conflicts list --flow customers --field phone -o json")]
-    List(ConflictsListArgs),
-    /// Show one with every value, stamp and actor
-    #[command(after_help = "Example:\n  duet conflicts show 3f2a")]
-    Show {
-        /// Its id, or the beginning of it
-        id: String,
-    },
-    /// Decide one: take a side or a value, link, create, or leave it
-    #[command(
-        override_usage = "duet conflicts resolve [OPTIONS] <ID> <CHOICE>
-  CHOICE: --take SIDE|--value VALUE|--null|--link RECORD|--create|--leave",
-        after_help = "Examples:\n  duet conflicts resolve 3f2a --take right\n  \
-duet conflicts resolve 3f2a --value '+47 22 00' --note 'asked the customer'\n  \
-duet conflicts resolve 3f2a --link 001000000000001AAA"
-    )]
-    Resolve(ResolveArgs),
-}
-
-/// `duet conflicts list`.
-#[derive(Debug, Args)]
-pub(crate) struct ConflictsListArgs {
-    /// Only of this flow
-    #[arg(long)]
-    pub(crate) flow: Option<String>,
-    /// Only about this field
-    #[arg(long)]
-    pub(crate) field: Option<String>,
-    /// Closed ones too
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// Show sensitive values too
-    #[arg(long)]
-    pub(crate) reveal: bool,
-    /// At most this many
-    #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=LIMIT_MAX))]
-    pub(crate) limit: u64,
-}
-
-/// `duet conflicts resolve`.
-#[derive(Debug, Args)]
-pub(crate) struct ResolveArgs {
-    /// The conflict's id, or the beginning of it
-    pub(crate) id: String,
-    /// What is chosen.
-    #[command(flatten)]
-    pub(crate) choice: ChoiceArgs,
-    /// What you saw (`conflicts show` prints it): refused if the conflict has moved on since
-    #[arg(long, value_name = "DIGEST")]
-    pub(crate) seen: Option<String>,
-    /// Change a decision that isn't carried out yet: its revision, as `conflicts show` prints it
-    #[arg(long, value_name = "REVISION")]
-    pub(crate) instead_of: Option<i64>,
-    /// Who decides (default: $DUET_USER or $USER)
-    #[arg(long)]
-    pub(crate) by: Option<String>,
-    /// Why
-    #[arg(long)]
-    pub(crate) note: Option<String>,
-}
-
-/// Exactly one choice.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(crate) struct ChoiceArgs {
-    /// Take what this side holds, or what was agreed
-    #[arg(long, value_enum)]
-    pub(crate) take: Option<Take>,
-    /// Take this value instead (as the field's type is written)
-    #[arg(long, allow_hyphen_values = true)]
-    pub(crate) value: Option<String>,
-    /// Make the field empty
-    #[arg(long)]
-    pub(crate) null: bool,
-    /// Link with this record
-    #[arg(long, value_name = "RECORD")]
-    pub(crate) link: Option<String>,
-    /// None of the candidates: create a new record
-    #[arg(long)]
-    pub(crate) create: bool,
-    /// Leave both sides as they are
-    #[arg(long)]
-    pub(crate) leave: bool,
-}
-
-/// A party of a conflict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Take {
-    Left,
-    Right,
-    Agreed,
-}
-
-/// `duet errors …`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ErrorsCommand {
-    /// List failed writes and reads, values kept back and dead letters, oldest first
-    #[command(
-        after_help = "Examples:\n  duet errors list\n  duet errors list --flow orders -o json"
-    )]
-    List {
-        /// Only of this flow
-        #[arg(long)]
-        flow: Option<String>,
-        /// At most this many
-        #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(1..=LIMIT_MAX))]
-        limit: u64,
-        /// Show the side's own words too where the flow has sensitive fields: they may repeat values
-        #[arg(long)]
-        reveal: bool,
-    },
-    /// Show one with every call that was tried, and advice
-    #[command(after_help = "Example:\n  duet errors show 7c1e")]
-    Show {
-        /// Its id, or the beginning of it
-        id: String,
-        /// Show the side's own words too where the flow has sensitive fields: they may repeat values
-        #[arg(long)]
-        reveal: bool,
-    },
-    /// Try again now; the record of a value or of a dead letter is decided again
-    #[command(after_help = "Examples:\n  duet errors retry 7c1e L12\n  duet errors retry --all")]
-    Retry {
-        /// Ids, or their beginnings
-        #[arg(required_unless_present = "all")]
-        ids: Vec<String>,
-        /// Every one that is listed
-        #[arg(long, conflicts_with = "ids")]
-        all: bool,
-    },
-    /// Give up: a call isn't tried again until one of its inputs changes, a dead letter is over
-    #[command(after_help = "Examples:\n  duet errors discard 7c1e --yes\n  \
-duet errors discard L12 --reason 'a test of the importer' --yes")]
-    Discard {
-        /// Ids, or their beginnings
-        #[arg(required = true)]
-        ids: Vec<String>,
-        /// Why; kept with a dead letter, which needs one
-        #[arg(long)]
-        reason: Option<String>,
-        /// Who gives up (default: $DUET_USER or $USER)
-        #[arg(long)]
-        by: Option<String>,
-        /// Really discard
-        #[arg(long)]
-        yes: bool,
-    },
-}
-
 /// `duet emulator`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  duet emulator --listen 127.0.0.1:8080 --data org.jsonl\n\n\
@@ -502,83 +354,6 @@ pub(crate) struct EmulatorArgs {
     /// What ids and random faults grow from
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-}
-
-/// `duet demo`.
-#[derive(Debug, Args)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  duet demo\n  duet demo --seed 7 -o json\n  \
-duet -C my-demo demo --keep\n\n\
-Needs nothing: Salesforce is emulated, the shop is a SQLite file. It makes a folder, `-C DIR` if\n\
-that isn't there or is empty, else a new one among the system's temporary files, and leaves it\n\
-behind: a project like any other. It ends with 1 if the account doesn't stand the check."
-)]
-pub(crate) struct DemoArgs {
-    /// Edit a record of the demo's shop or of its Salesforce, as a person would.
-    #[command(subcommand)]
-    pub(crate) command: Option<DemoCommand>,
-    /// Go on after the account, until Ctrl-C: both sides are kept in agreement
-    #[arg(long)]
-    pub(crate) keep: bool,
-    /// What names, numbers and the parts of the day grow from
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// How long Salesforce is away
-    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = outage)]
-    pub(crate) outage: Duration,
-}
-
-/// `duet demo …`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum DemoCommand {
-    /// Edit a record of the demo in the folder -C, as a person would: past duet
-    #[command(after_help = "Examples:\n  \
-duet -C my-demo demo edit right customers/1007 city=Oslo\n  \
-duet -C my-demo demo edit left customers/1007 phone='+47 22 00 00 00'\n\n\
-For `left` the demo's Salesforce must be running: `duet demo --keep`, or the command that the\n\
-demo's last lines name.")]
-    Edit(DemoEditArgs),
-}
-
-/// `duet demo edit`.
-#[derive(Debug, Args)]
-pub(crate) struct DemoEditArgs {
-    /// Where: left is Salesforce, right is the shop
-    #[arg(value_enum)]
-    pub(crate) side: EditSide,
-    /// FLOW/KEY, with the key of the shop
-    pub(crate) record: String,
-    /// What to set
-    #[arg(value_name = "FIELD=VALUE", required = true)]
-    pub(crate) values: Vec<String>,
-}
-
-/// Where a person edits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EditSide {
-    #[value(alias = "salesforce")]
-    Left,
-    #[value(alias = "shop")]
-    Right,
-}
-
-/// The longest outage: a demo is to be watched.
-const OUTAGE_MAX: Duration = Duration::from_secs(600);
-
-/// A length of time as configuration writes it.
-fn outage(text: &str) -> Result<Duration, String> {
-    let (digits, unit) =
-        text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let number = digits.parse::<u64>().ok();
-    let length = match (number, unit) {
-        (Some(number), "ms") => Some(Duration::from_millis(number)),
-        (Some(number), "s") => Some(Duration::from_secs(number)),
-        (Some(number), "m") => number.checked_mul(60).map(Duration::from_secs),
-        _ => None,
-    };
-    let length = length.filter(|length| (Duration::from_secs(1)..=OUTAGE_MAX).contains(length));
-    length.ok_or_else(|| "a time from 1s to 10m is needed, such as 10s".to_owned())
 }
 
 /// An address to listen on; `localhost` is the one of IPv4.

@@ -23,10 +23,19 @@ pub(crate) fn redraws() -> bool {
 
 /// Begins to tell.
 pub(crate) fn begin(what: impl Into<Cow<'static, str>>, quiet: bool) -> ProgressBar {
+    begin_as(OPEN, what, quiet)
+}
+
+/// Begins to tell, with a bar that looks like this.
+pub(crate) fn begin_as(
+    template: &str,
+    what: impl Into<Cow<'static, str>>,
+    quiet: bool,
+) -> ProgressBar {
     let drawn = !quiet && redraws() && std::io::stderr().is_terminal();
     let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(None, target);
-    bar.set_style(style(OPEN));
+    bar.set_style(style(template));
     bar.set_message(what);
     if drawn {
         bar.enable_steady_tick(TURN_EVERY);
@@ -53,8 +62,7 @@ pub(crate) fn show(
     bar.set_message(what);
 }
 
-/// How a bar looks.
-pub(crate) fn style(template: &str) -> ProgressStyle {
+fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template);
     style.unwrap_or_else(|_| ProgressStyle::default_spinner()).progress_chars("##-")
 }

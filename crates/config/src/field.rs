@@ -1,7 +1,6 @@
 //! Fields and parents of a flow.
 
 use crate::code::Code;
-use crate::duration::micros;
 use crate::keys;
 use crate::policy::FieldPolicy;
 use crate::section::{Reading, Section, clipped};
@@ -14,6 +13,7 @@ use duet_core::spec::{
     AfterWait, Direction, FieldSpec, Mapping, MergeKind, MissingParent, Strategy,
 };
 use duet_core::value::ValueType;
+use duet_ports::duration::micros;
 use duet_ports::keys::Holds;
 use std::ops::Range;
 

@@ -3,7 +3,6 @@
 
 mod code;
 mod connection;
-mod duration;
 mod field;
 mod flow;
 mod interpolate;

@@ -2,7 +2,6 @@
 //! over those of `[defaults]` over the built-in ones.
 
 use crate::code::Code;
-use crate::duration::micros;
 use crate::keys;
 use crate::section::{Reading, Section};
 use crate::strategy;
@@ -11,6 +10,7 @@ use duet_core::spec::{
     Ambiguous, BlankKey, DeleteConflict, DeletePolicy, Direction, LeaveFilter, OnNone, OneWayEdit,
     RecordPolicy, SameChange, Strategy,
 };
+use duet_ports::duration::micros;
 
 /// The words of a side.
 pub(crate) const SIDE: &[(&str, Side)] = &[("left", Side::Left), ("right", Side::Right)];

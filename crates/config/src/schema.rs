@@ -154,7 +154,7 @@ fn form(pattern: &str) -> Value {
 fn default(holds: &Holds, words: &str) -> Option<Value> {
     match holds {
         Holds::Words(known) => known.contains(&words).then(|| words.into()),
-        Holds::Duration => crate::duration::micros(words).map(|_| words.into()),
+        Holds::Duration => duet_ports::duration::parse(words).map(|_| words.into()),
         Holds::Flag | Holds::True | Holds::Number | Holds::Whole(..) | Holds::List(..) => {
             serde_json::from_str(words).ok()
         }

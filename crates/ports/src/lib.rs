@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod connector;
+pub mod duration;
 pub mod envelope;
 pub mod hub;
 pub mod inspect;

@@ -44,9 +44,7 @@ impl Teller {
             To::Stderr | To::Nowhere => std::io::stderr().is_terminal(),
         };
         let paints = app::color_on(cli.color, is_terminal);
-        let bar = progress::begin("starting", cli.quiet);
-        bar.set_style(progress::style(BAR));
-        Teller { to, paints, bar }
+        Teller { to, paints, bar: progress::begin_as(BAR, "starting", cli.quiet) }
     }
 
     /// A line as it is.

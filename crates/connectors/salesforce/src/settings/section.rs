@@ -1,6 +1,7 @@
 //! Reads one table of settings key by key and tells what is missing, wrong or unknown in it.
 
 use super::Mistake;
+use duet_ports::duration;
 use duet_ports::keys::{Holds, Table};
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -112,7 +113,7 @@ impl Section {
         mistakes: &mut Vec<Mistake>,
     ) -> Option<Duration> {
         let value = self.take(key)?;
-        let duration = value.as_str().and_then(parse_duration);
+        let duration = value.as_str().and_then(duration::parse);
         let duration = duration.filter(|found| found.as_millis() >= least_ms);
         if duration.is_none() {
             let reason = format!("must be a time like \"15s\" or \"2m\", at least {least_ms}ms");
@@ -142,19 +143,4 @@ impl Section {
             self.mistake(key, reason, mistakes);
         }
     }
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|letter: char| !letter.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().ok()?;
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    number.checked_mul(millis).map(Duration::from_millis)
 }

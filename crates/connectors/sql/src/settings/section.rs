@@ -1,6 +1,7 @@
 //! Reads one table of settings key by key and tells what is missing, wrong or unknown in it.
 
 use super::Mistake;
+use duet_ports::duration;
 use duet_ports::keys::{Holds, Table};
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -72,7 +73,7 @@ impl Section {
         mistakes: &mut Vec<Mistake>,
     ) -> Option<Duration> {
         let value = self.take(key)?;
-        let duration = value.as_str().and_then(parse_duration).filter(|found| !found.is_zero());
+        let duration = value.as_str().and_then(duration::parse).filter(|found| !found.is_zero());
         if duration.is_none() {
             let reason = "must be a length of time such as \"500ms\", \"5s\" or \"1m\"";
             self.mistake(key, reason, mistakes);
@@ -96,19 +97,4 @@ impl Section {
             self.mistake(key, reason, mistakes);
         }
     }
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let split = text.find(|letter: char| !letter.is_ascii_digit())?;
-    let (number, unit) = text.split_at(split);
-    let number: u64 = number.parse().ok()?;
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    number.checked_mul(millis).map(Duration::from_millis)
 }
