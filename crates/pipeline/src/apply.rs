@@ -8,7 +8,7 @@ use crate::call::{Answered, call};
 use crate::context::{Connection, Context, Tally};
 use crate::error::StageError;
 use crate::pause::{Stage, concerns_connection};
-use crate::slots::Departure;
+use crate::slots::{Departure, Line};
 use duet_core::facts::Event;
 use duet_core::id::{ConnectionName, IntentId};
 use duet_core::intent::{Intent, Outcome, Receipt};
@@ -18,8 +18,8 @@ use duet_ports::connector::ConnectorError;
 use duet_ports::store::{Attempt, Claimed, Most};
 use std::time::Duration;
 
-/// Carries a call that was handed over, and takes one batch of due intents of a connection where some
-/// may be due: sends it, settles what came back. `None`: nothing was to be done, or the connection
+/// Carries a call that was handed over, or takes one batch of due intents of a connection: sends it,
+/// settles what came back. `None`: nothing was to be done, every line is taken, or the connection
 /// rests.
 ///
 /// Idempotence: an intent leaves *planned* in the transaction that takes it, so it is sent by one
@@ -32,20 +32,21 @@ pub async fn step(
     name: &ConnectionName,
 ) -> Result<Option<Aftermath>, StageError> {
     let Some(connection) = context.connections.get(name) else { return Ok(None) };
-    let Some(Departure { claimed, slot }) = connection.slots.next() else {
-        let slot = connection.slots.take();
-        // Every slot is promised to a call that is about to be handed over.
-        let is_promised = slot.is_none() && connection.slots.has_workers();
-        return if is_promised { Ok(None) } else { claimed_step(context, name, connection).await };
+    let Some(line) = connection.slots.line() else { return Ok(None) };
+    let departure = match connection.slots.is_stores_turn() {
+        true => None,
+        false => next(connection),
     };
-    let mut done = depart(context, name, connection, &claimed).await?;
-    // Else calls that are handed over again and again would keep those in the store waiting.
-    if connection.slots.is_asked() {
-        let more = claimed_step(context, name, connection).await?;
-        done.get_or_insert_default().add(more.unwrap_or_default());
+    if let Some(departure) = departure {
+        return depart(context, name, connection, departure, line).await;
     }
-    drop(slot);
-    Ok(done)
+    if let Some(claimed) = claimed(context, name, connection).await? {
+        return carry(context, name, connection, &claimed, line).await;
+    }
+    match next(connection) {
+        Some(departure) => depart(context, name, connection, departure, line).await,
+        None => Ok(None),
+    }
 }
 
 /// Carries a call that was handed over, and nothing else: the process is about to end.
@@ -54,26 +55,34 @@ pub(crate) async fn finish(
     name: &ConnectionName,
 ) -> Result<Option<Aftermath>, StageError> {
     let Some(connection) = context.connections.get(name) else { return Ok(None) };
-    match connection.slots.next() {
-        Some(departure) => depart(context, name, connection, &departure.claimed).await,
+    let Some(line) = connection.slots.line() else { return Ok(None) };
+    match next(connection) {
+        Some(departure) => depart(context, name, connection, departure, line).await,
         None => Ok(None),
     }
 }
 
-/// Takes due intents from the store and carries them, while a slot is held.
-async fn claimed_step(
+fn next(connection: &Connection) -> Option<Departure> {
+    let limits = connection.connector.limits();
+    connection.slots.next(|op| if op.writes() { limits.batch } else { limits.read })
+}
+
+/// Takes due intents from the store, if the connection doesn't rest.
+async fn claimed(
     context: &Context,
     name: &ConnectionName,
     connection: &Connection,
-) -> Result<Option<Aftermath>, StageError> {
+) -> Result<Option<Claimed>, StageError> {
     if context.pauses.until(name, context.clock.now()).is_some() {
         return Ok(None);
     }
     connection.slots.answer();
-    let Some(claimed) = claim(context, name, connection).await? else { return Ok(None) };
-    // Where there was one batch there may be another: a second worker looks too.
-    connection.slots.ask();
-    carry(context, name, connection, &claimed).await
+    let claimed = claim(context, name, connection).await?;
+    if claimed.is_some() {
+        // Where there was one batch there may be another: a second worker looks too.
+        connection.slots.ask();
+    }
+    Ok(claimed)
 }
 
 /// Carries a call that was committed as *sent* here. A pause that began meanwhile is obeyed.
@@ -81,16 +90,33 @@ async fn depart(
     context: &Context,
     name: &ConnectionName,
     connection: &Connection,
-    claimed: &Claimed,
+    departure: Departure,
+    line: Line,
 ) -> Result<Option<Aftermath>, StageError> {
+    let Departure { claimed, slots } = departure;
     let now = context.clock.now();
-    let Some(until) = context.pauses.until(name, now) else {
-        return carry(context, name, connection, claimed).await;
+    let done = match context.pauses.until(name, now) {
+        None => carry(context, name, connection, &claimed, line).await?,
+        Some(until) => {
+            take_back(context, &claimed, until, now).await?;
+            None
+        }
     };
+    drop(slots);
+    Ok(done)
+}
+
+/// Plans again what was never sent.
+async fn take_back(
+    context: &Context,
+    claimed: &Claimed,
+    until: Stamp,
+    now: Stamp,
+) -> Result<(), StageError> {
     if are_ours(claimed, now) {
         context.store.unclaim(&ids(claimed), until, None).await?;
     }
-    Ok(None)
+    Ok(())
 }
 
 /// Past its deadline an intent may have been sent again by another process: not ours any more.
@@ -120,6 +146,7 @@ async fn carry(
     name: &ConnectionName,
     connection: &Connection,
     claimed: &Claimed,
+    line: Line,
 ) -> Result<Option<Aftermath>, StageError> {
     let Some(spec) = context.flow(&claimed.flow) else {
         return Err(StageError::NoFlow { flow: claimed.flow.clone() });
@@ -131,11 +158,14 @@ async fn carry(
     let deadline = claimed.intents.iter().filter_map(|intent| intent.deadline).min();
     let limit = deadline.and_then(|deadline| time_left(deadline, sent_at, timeout, margin));
     let Some(limit) = limit else {
-        tracing::warn!(connection = %name, "too late for a call; left to recovery");
+        tracing::warn!(connection = %name, "too late for a call: it is planned again");
+        take_back(context, claimed, sent_at, sent_at).await?;
+        connection.slots.ask();
         return Ok(Some(Aftermath::default()));
     };
     let called = call(connector, spec, claimed, limit).await;
     let (done_at, sides_done_at) = (context.clock.now(), connector.now());
+    line.answered(between(sent_at, done_at));
     let answered = match called {
         Ok(answered) => {
             note_health(context, name, &answered.outcomes).await?;
@@ -153,6 +183,10 @@ async fn carry(
     let times = Times { sent_at, done_at, sides_sent_at, sides_at };
     let batch = settle(&claimed.intents, answered.outcomes, times);
     Ok(Some(crate::decide::step(context, batch).await?))
+}
+
+fn between(earlier: Stamp, later: Stamp) -> Duration {
+    Duration::from_micros(u64::try_from(later.0.saturating_sub(earlier.0)).unwrap_or_default())
 }
 
 /// How long a call may take that ends `margin` after its time limit at the latest: it must be dead

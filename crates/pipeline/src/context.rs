@@ -69,7 +69,8 @@ impl Connection {
     /// A connection on which nothing is under way.
     #[must_use]
     pub fn new(connector: Arc<dyn Connector>) -> Connection {
-        Connection { connector, slots: Slots::default() }
+        let slots = Slots::of(connector.limits().parallel);
+        Connection { connector, slots }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Departures: what a batch plans, and what this process can call at once, is committed as *sent* and
-//! handed to a worker in memory (design, 2.4.2). What finds no free slot stays planned.
+//! Departures: what a batch plans, and what this process can call soon, is committed as *sent* and
+//! handed to a worker in memory (design, 2.4.2). What finds no slot stays planned.
 //!
 //! Idempotence: a call that was committed as *sent* and never left is found by its deadline, as one
 //! whose answer was lost.
@@ -24,14 +24,14 @@ struct Kind {
     path: WritePath,
 }
 
-/// A call that leaves once its transaction is committed. Dropped, its slot is free again.
+/// A call that leaves once its transaction is committed. Dropped, its slot is given back.
 pub(crate) struct Departing {
     kind: Kind,
     intents: Vec<IntentId>,
     slot: Slot,
 }
 
-/// Brings planned intents that are due to *sent*, as far as slots are free; they are to be stored so.
+/// Brings planned intents that are due to *sent*, as far as there are slots; they are to be stored so.
 pub(crate) async fn reserve(
     context: &Context,
     unit: &mut dyn Unit,
@@ -49,7 +49,7 @@ pub(crate) async fn reserve(
     Ok(planned.into_iter().flat_map(|(kind, intents)| fill(context, &kind, intents, now)).collect())
 }
 
-/// Planned intents by what can be called together. A connection that rests or has no free slot is
+/// Planned intents by what can be called together. A connection that rests or has no room is
 /// left out.
 fn planned<'a>(
     context: &Context,
@@ -68,7 +68,7 @@ fn planned<'a>(
     }
     by_kind.retain(|kind, _| {
         let is_open =
-            context.connections.get(&kind.connection).is_some_and(|one| one.slots.has_free());
+            context.connections.get(&kind.connection).is_some_and(|one| one.slots.has_room());
         is_open && context.pauses.until(&kind.connection, now).is_none()
     });
     by_kind
@@ -86,7 +86,7 @@ fn is_due(intent: &Intent, now: Stamp) -> bool {
     intent.state == IntentState::Planned && intent.due_at.is_none_or(|due| due <= now)
 }
 
-/// As many calls of these as slots are free, each as large as the side takes it.
+/// As many calls of these as there are slots, each as large as the side takes it.
 fn fill(
     context: &Context,
     kind: &Kind,
@@ -136,9 +136,8 @@ pub(crate) fn leave(context: &Context, departing: Vec<Departing>, decided: Vec<D
         let Some(connection) = context.connections.get(&kind.connection) else { continue };
         let intents = intents.iter().filter_map(|intent| sent.remove(intent)).collect();
         let Kind { flow, side, op, path, .. } = kind;
-        connection
-            .slots
-            .leave(Departure { claimed: Claimed { flow, side, op, path, intents }, slot });
+        let claimed = Claimed { flow, side, op, path, intents };
+        connection.slots.leave(Departure { claimed, slots: vec![slot] });
     }
 }
 

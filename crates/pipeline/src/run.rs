@@ -8,6 +8,7 @@ use crate::error::StageError;
 use crate::pause::Stage;
 use crate::presence::{self, Presence};
 use crate::rest::{Rest, wait};
+use crate::slots::WORKERS_PER_LINE;
 use duet_core::id::ConnectionName;
 use duet_core::side::Side;
 use duet_core::spec::FlowSpec;
@@ -80,7 +81,7 @@ pub fn start_without_detectors(context: &Arc<Context>) -> Running {
     consume(Queue::Retry, PREFETCH);
     for (name, connection) in &context.connections {
         consume(Queue::Intents(name.clone()), PREFETCH);
-        for _ in 0..connection.connector.limits().parallel.max(1) {
+        for _ in 0..connection.connector.limits().parallel.max(1) * WORKERS_PER_LINE {
             tasks.spawn(apply_loop(Arc::clone(context), name.clone(), stop.clone()));
         }
     }
