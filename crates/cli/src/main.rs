@@ -28,6 +28,10 @@ use exit::{Exit, Failure};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
+/// Records are many small values that one thread makes and another drops.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os().collect()) {
         Ok(cli) => cli,

@@ -18,6 +18,7 @@ use duet_hub::{Embedded, RabbitHub, RabbitSettings};
 use duet_pipeline::context::{Connection, Context, Options, Tally};
 use duet_pipeline::keyed;
 use duet_pipeline::pause::Pauses;
+use duet_pipeline::recent::Recent;
 use duet_pipeline::run::topology;
 use duet_ports::clock::{Clock, Entropy, System};
 use duet_ports::connector::{ConnectorError, Description};
@@ -60,6 +61,7 @@ pub(crate) async fn context(app: &App) -> Result<Arc<Context>, Failure> {
         options: options(app),
         pauses: Pauses::default(),
         tally: Tally::default(),
+        recent: Recent::default(),
     };
     context.hub.declare(&topology(&context)).await.map_err(hub_failure)?;
     Ok(Arc::new(context))

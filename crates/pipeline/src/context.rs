@@ -3,6 +3,7 @@
 
 use crate::denied::Denials;
 use crate::pause::Pauses;
+use crate::recent::Recent;
 use crate::slots::Slots;
 use duet_core::id::{ConnectionName, FlowName, LinkId};
 use duet_core::keyed::Rekeyed;
@@ -97,6 +98,8 @@ pub struct Context {
     pub pauses: Pauses,
     /// What this process has done so far.
     pub tally: Tally,
+    /// What it stored of links just before.
+    pub recent: Recent,
 }
 
 /// What a process has done since it started, for the account at its end.

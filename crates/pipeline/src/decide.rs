@@ -187,7 +187,7 @@ async fn attempt(context: &Context, batch: &Batch) -> Result<Tried, StoreError> 
         unit.settle(numbers, dead, now).await?;
     }
     unit.commit().await?;
-    depart::leave(context, departing, decided);
+    depart::leave(context, departing, context.recent.keep(decided));
     if again.is_empty() {
         return Ok(Tried::Done(Box::new((aftermath, None))));
     }
@@ -257,6 +257,7 @@ async fn gather(
             jobs.iter().flat_map(|job| reconcile::markers(std::slice::from_ref(&job.event)))
         })
         .collect();
+    unit.remember(&context.recent.of(&locked));
     let facts = unit.load(&locked, &markers, now).await?;
     rekey::assign(&mut routed, &facts);
     cases(context, facts, routed)

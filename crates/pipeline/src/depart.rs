@@ -12,7 +12,7 @@ use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_core::verdict::{Effect, Verdict};
 use duet_ports::store::{Claimed, Decided, StoreError, Unit};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What one call may carry together.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,12 +121,12 @@ fn send(intent: &mut Intent, now: Stamp, deadline: Stamp) {
 }
 
 /// Hands calls over whose transaction was committed.
-pub(crate) fn leave(context: &Context, departing: Vec<Departing>, decided: Vec<Decided>) {
+pub(crate) fn leave(context: &Context, departing: Vec<Departing>, effects: Vec<Effect>) {
     if departing.is_empty() {
         return;
     }
-    let effects = decided.into_iter().flat_map(|one| one.verdict.effects);
-    let mut sent: BTreeMap<IntentId, Intent> = effects
+    let mut sent: HashMap<IntentId, Intent> = effects
+        .into_iter()
         .filter_map(|effect| match effect {
             Effect::Plan(intent) => Some((intent.id, *intent)),
             _ => None,

@@ -23,6 +23,7 @@ mod letter;
 pub mod pause;
 mod poison;
 mod presence;
+pub mod recent;
 pub mod reconcile;
 mod rekey;
 pub mod replay;

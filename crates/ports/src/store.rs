@@ -14,15 +14,19 @@ use crate::connector::Position;
 use crate::envelope::Numbered;
 use crate::inspect::DeadLetterRow;
 use async_trait::async_trait;
+use duet_core::agreed::Agreed;
 use duet_core::facts::{Claim, Facts, FlowState, Holder, Parent, Rival};
 use duet_core::id::{Column, ConnectionName, FlowName, IntentId, LinkId, RecordId};
 use duet_core::intent::{Intent, Op, WritePath};
 use duet_core::keyed::KeyedBy;
+use duet_core::observation::Observation;
 use duet_core::retry::Failure;
 use duet_core::side::{Both, Side};
 use duet_core::stamp::Stamp;
 use duet_core::value::Value;
 use duet_core::verdict::Verdict;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The store failed.
@@ -181,6 +185,20 @@ pub struct Lease {
     pub until: Stamp,
 }
 
+/// What is stored of a link beside its own row, as of one revision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contents {
+    /// The link's revision.
+    pub rev: i64,
+    /// The agreed state.
+    pub agreed: Agreed,
+    /// What was seen last of each side.
+    pub seen: Both<Option<Observation>>,
+}
+
+/// Contents of links that are likely to be asked for soon.
+pub type Remembered = HashMap<LinkId, Arc<Contents>>;
+
 /// Intents taken to be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claimed {
@@ -247,6 +265,10 @@ pub trait Unit: Send {
         links: &[LinkId],
         skip_locked: bool,
     ) -> Result<Vec<(LinkId, i64)>, StoreError>;
+
+    /// Tells what this process stored of links just before. [`Unit::load`] doesn't read it again where
+    /// the lock found the link at that revision.
+    fn remember(&mut self, _stored: &Remembered) {}
 
     /// Loads the facts of locked links, with a new snapshot. `claims`, `parents` and `holders` come
     /// empty; `marked` holds the closed intents named in `markers`.

@@ -7,8 +7,10 @@ use duet_core::id::{LinkId, RecordId};
 use duet_core::link::{Alias, Link, Memory, Phase};
 use duet_core::side::{Both, Side};
 use duet_core::stamp::Stamp;
-use duet_ports::store::{Decided, StoreError};
+use duet_core::verdict::Verdict;
+use duet_ports::store::{Contents, Decided, StoreError};
 use std::collections::HashMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What a unit knows of a link it has locked.
@@ -25,10 +27,7 @@ pub(crate) struct Known {
 pub(crate) struct StoredLink {
     pub(crate) record: Both<Option<RecordId>>,
     pub(crate) aliases: Vec<Alias>,
-    /// JSON as stored.
-    pub(crate) agreed: Option<String>,
-    /// JSON as stored, per side.
-    pub(crate) seen: Both<Option<String>>,
+    pub(crate) contents: Arc<Contents>,
 }
 
 /// Rows of `links`.
@@ -48,6 +47,21 @@ pub(crate) struct LinkColumns {
     pub(crate) memory: Vec<Option<String>>,
 }
 
+/// A row of `contents`.
+#[derive(Debug)]
+pub(crate) struct ContentsRow {
+    pub(crate) link: Uuid,
+    /// Which of the following are written: [`AGREED`], [`SEEN`].
+    pub(crate) written: i32,
+    pub(crate) agreed: Option<String>,
+    pub(crate) seen: Both<Option<String>>,
+}
+
+/// In [`ContentsRow::written`]: the agreed state.
+const AGREED: i32 = 1;
+/// In [`ContentsRow::written`]: what was seen of a side.
+const SEEN: Both<i32> = Both { left: 2, right: 4 };
+
 /// Rows of `aliases`.
 #[derive(Debug, Default)]
 pub(crate) struct AliasColumns {
@@ -66,10 +80,10 @@ pub(crate) struct Batch {
     /// Links whose aliases change; theirs are written anew.
     pub(crate) realiased: Vec<Uuid>,
     pub(crate) aliases: AliasColumns,
-    pub(crate) agreed: Vec<(Uuid, String)>,
-    pub(crate) agreed_gone: Vec<Uuid>,
-    pub(crate) seen: Vec<(Uuid, &'static str, String)>,
-    pub(crate) seen_gone: Vec<(Uuid, &'static str)>,
+    /// Links that have such a row.
+    pub(crate) contents: Vec<ContentsRow>,
+    /// Links that may have none yet; all of it is written.
+    pub(crate) new_contents: Vec<ContentsRow>,
 }
 
 impl Batch {
@@ -82,9 +96,12 @@ impl Batch {
         for one in decided.iter().filter(|one| one.verdict.changed) {
             let stored = known.get(&one.verdict.link.id).and_then(|known| known.stored.as_ref());
             batch.add_link(one, stored)?;
-            batch.add_agreed(one, stored)?;
-            for side in Side::BOTH {
-                batch.add_seen(one, side, stored)?;
+            let stored = stored.map(|stored| stored.contents.as_ref());
+            let row = ContentsRow::of(one, stored)?;
+            match stored.is_some_and(has_row) {
+                _ if row.written == 0 => {}
+                true => batch.contents.push(row),
+                false => batch.new_contents.push(row),
             }
         }
         Ok(batch)
@@ -101,42 +118,6 @@ impl Batch {
             for alias in &link.aliases {
                 self.aliases.push(link, alias)?;
             }
-        }
-        Ok(())
-    }
-
-    fn add_agreed(&mut self, one: &Decided, stored: Option<&StoredLink>) -> Result<(), StoreError> {
-        let (id, agreed) = (one.verdict.link.id.0, &one.verdict.agreed);
-        if *agreed == Agreed::None {
-            if stored.is_none_or(|stored| stored.agreed.is_some()) {
-                self.agreed_gone.push(id);
-            }
-            return Ok(());
-        }
-        let data = to_json("agreed", agreed)?;
-        if stored.and_then(|stored| stored.agreed.as_ref()) != Some(&data) {
-            self.agreed.push((id, data));
-        }
-        Ok(())
-    }
-
-    fn add_seen(
-        &mut self,
-        one: &Decided,
-        side: Side,
-        stored: Option<&StoredLink>,
-    ) -> Result<(), StoreError> {
-        let id = one.verdict.link.id.0;
-        let before = stored.map(|stored| stored.seen.get(side).as_ref());
-        let Some(observation) = one.verdict.seen.get(side) else {
-            if before.is_none_or(|before| before.is_some()) {
-                self.seen_gone.push((id, side.as_str()));
-            }
-            return Ok(());
-        };
-        let data = to_json("observation", observation)?;
-        if before.flatten() != Some(&data) {
-            self.seen.push((id, side.as_str(), data));
         }
         Ok(())
     }
@@ -162,6 +143,36 @@ impl LinkColumns {
         self.waits.push(i32::try_from(link.waits).unwrap_or(i32::MAX));
         Ok(())
     }
+}
+
+impl ContentsRow {
+    /// What isn't known to be stored as it is.
+    fn of(one: &Decided, stored: Option<&Contents>) -> Result<ContentsRow, StoreError> {
+        let Verdict { link, agreed, seen, .. } = &one.verdict;
+        let seen_now = |side: Side| seen.get(side).as_ref();
+        let mut row =
+            ContentsRow { link: link.id.0, written: 0, agreed: None, seen: Both::default() };
+        if stored.is_none_or(|stored| stored.agreed != *agreed) {
+            row.written |= AGREED;
+            let is_any = *agreed != Agreed::None;
+            row.agreed = is_any.then(|| to_json("agreed", agreed)).transpose()?;
+        }
+        for side in Side::BOTH {
+            let now = seen_now(side);
+            if stored.is_none_or(|stored| stored.seen.get(side).as_ref() != now) {
+                row.written |= SEEN.get(side);
+                *row.seen.get_mut(side) =
+                    now.map(|seen| to_json("observation", seen)).transpose()?;
+            }
+        }
+        Ok(row)
+    }
+}
+
+/// Whether a row of `contents` stands for it.
+fn has_row(contents: &Contents) -> bool {
+    contents.agreed != Agreed::None
+        || Side::BOTH.iter().any(|side| contents.seen.get(*side).is_some())
 }
 
 impl AliasColumns {

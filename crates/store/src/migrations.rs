@@ -5,6 +5,7 @@ mod m0002_field_errors;
 mod m0003_flow_keys;
 mod m0004_letters;
 mod m0005_lean_rows;
+mod m0006_contents;
 
 use sea_orm_migration::prelude::{Alias, DynIden, IntoIden, MigrationTrait, MigratorTrait};
 
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_flow_keys::FlowKeys),
             Box::new(m0004_letters::Letters),
             Box::new(m0005_lean_rows::LeanRows),
+            Box::new(m0006_contents::Contents),
         ]
     }
 

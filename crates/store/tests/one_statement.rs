@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection, Row};
 /// What must never be written: after the wait PostgreSQL reads the locked row anew, but not the
 /// rows joined to it.
 const LOCK_AND_LOAD: &str = "
-    SELECT l.rev, a.data::text AS agreed FROM links l LEFT JOIN agreed a ON a.link = l.id
+    SELECT l.rev, c.agreed FROM links l LEFT JOIN contents c ON c.link = l.id
     WHERE l.id = $1 ORDER BY l.id FOR UPDATE OF l";
 
 async fn lock_and_load(url: String, link: LinkId) -> Read {

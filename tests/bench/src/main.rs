@@ -38,6 +38,10 @@ use scale::Scale;
 use std::process::ExitCode;
 use task::Task;
 
+/// As in `duet` itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Something couldn't be measured.
 const FAILED: u8 = 1;
 /// The command line names something that isn't there.

@@ -12,6 +12,7 @@ use duet_hub::{RabbitHub, RabbitSettings};
 use duet_pipeline::context::{Connection, Context, Options, Tally};
 use duet_pipeline::detect::{CHANGES_PER_MESSAGE, source_name};
 use duet_pipeline::pause::Pauses;
+use duet_pipeline::recent::Recent;
 use duet_pipeline::run::topology;
 use duet_ports::clock::System;
 use duet_ports::envelope::{Body, ChangeV1, ENVELOPE_VERSION, Envelope, Numbered};
@@ -90,6 +91,7 @@ pub(crate) async fn stage(wiring: &Wiring) -> Result<Stage, BenchError> {
         options: Options { partitions: wiring.partitions, ..Options::default() },
         pauses: Pauses::default(),
         tally: Tally::default(),
+        recent: Recent::default(),
     };
     context.hub.declare(&topology(&context)).await?;
     Ok(Stage { context: Arc::new(context), left, ledger })

@@ -16,6 +16,7 @@ use duet_core::spec::FlowSpec;
 use duet_hub::{Embedded, RabbitHub, RabbitSettings};
 use duet_pipeline::context::{Connection, Context, Options, Tally};
 use duet_pipeline::pause::Pauses;
+use duet_pipeline::recent::Recent;
 use duet_pipeline::run::topology;
 use duet_ports::clock::{Clock, System};
 use duet_ports::connector::{Collection, Connector};
@@ -337,5 +338,6 @@ fn context(
         options: wanted.options.clone(),
         pauses: Pauses::default(),
         tally: Tally::default(),
+        recent: Recent::default(),
     }
 }

@@ -9,7 +9,7 @@ use duet_core::intent::Intent;
 use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_ports::inspect::{AttemptRow, DecisionRow, LinkDetail};
-use duet_ports::store::StoreError;
+use duet_ports::store::{Remembered, StoreError};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 const FIND: Statement = Statement::same(
@@ -50,7 +50,8 @@ impl SqlStore {
         history: u64,
     ) -> Result<Option<LinkDetail>, StoreError> {
         let mut connection = self.reading("read a link").await?;
-        let mut loaded = facts::load(&mut connection.session(), &[link.0], &[], Stamp(0)).await?;
+        let (mut session, nothing) = (connection.session(), Remembered::new());
+        let mut loaded = facts::load(&mut session, &[link], &nothing, &[], Stamp(0)).await?;
         drop(connection);
         let Some(facts) = loaded.pop().map(|one| one.facts) else { return Ok(None) };
         Ok(Some(LinkDetail {

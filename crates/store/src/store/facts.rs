@@ -13,26 +13,25 @@ use duet_core::intent::Intent;
 use duet_core::link::Alias;
 use duet_core::side::{Both, Side};
 use duet_core::stamp::Stamp;
-use duet_ports::store::StoreError;
+use duet_ports::store::{Contents, Remembered, StoreError};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use uuid::Uuid;
 
 macro_rules! links {
-    ($among:literal) => {
+    ($contents:literal, $from:literal, $among:literal) => {
         concat!(
             "
 SELECT l.id, l.flow, l.rev, l.phase, l.left_id, l.right_id, l.synced_at, l.synced_left,
     l.synced_right, l.due_at, l.waits, l.created_at, CAST(l.memory AS text) AS memory,
-    a.form AS agreed_form, a.data AS agreed,
-    ol.form AS left_form, ol.data AS seen_left,
-    r.form AS right_form, r.data AS seen_right,
-    f.adopted, f.paused, f.deletes_held,
+    ",
+            $contents,
+            "f.adopted, f.paused, f.deletes_held,
     EXISTS (SELECT 1 FROM dead_letters WHERE closed_at IS NULL) AS letters
 FROM links l
-LEFT JOIN agreed a ON a.link = l.id
-LEFT JOIN observations ol ON ol.link = l.id AND ol.side = 'left'
-LEFT JOIN observations r ON r.link = l.id AND r.side = 'right'
-LEFT JOIN flows f ON f.name = l.flow
+",
+            $from,
+            "LEFT JOIN flows f ON f.name = l.flow
 WHERE l.id ",
             $among,
             " ORDER BY l.id"
@@ -40,10 +39,29 @@ WHERE l.id ",
     };
 }
 
+/// Links with their contents.
+macro_rules! whole {
+    ($among:literal) => {
+        links!(
+            "c.form, c.agreed, c.seen_left, c.seen_right, ",
+            "LEFT JOIN contents c ON c.link = l.id
+",
+            $among
+        )
+    };
+}
+
 pub(super) const LINKS: Statement = Statement {
     what: "load links",
-    postgres: links!("= ANY($1)"),
-    sqlite: links!("IN (SELECT unhex(value) FROM json_each($1))"),
+    postgres: whole!("= ANY($1)"),
+    sqlite: whole!("IN (SELECT unhex(value) FROM json_each($1))"),
+};
+
+/// Links whose contents are known.
+const BARE_LINKS: Statement = Statement {
+    what: "load links",
+    postgres: links!("", "", "= ANY($1)"),
+    sqlite: links!("", "", "IN (SELECT unhex(value) FROM json_each($1))"),
 };
 
 pub(super) const ALIASES: Statement = Statement {
@@ -111,18 +129,21 @@ pub(super) struct Loaded {
 
 pub(super) async fn load(
     session: &mut Session<'_>,
-    links: &[Uuid],
+    links: &[LinkId],
+    remembered: &Remembered,
     markers: &[IntentId],
     now: Stamp,
 ) -> Result<Vec<Loaded>, StoreError> {
-    let mut aliases = aliases(session, links).await?;
-    let mut conflicts = conflicts(session, links).await?;
-    let mut intents = intents(session, links, markers).await?;
-    let rows = session.all(Query::new(&LINKS).list(links.iter().copied())).await?;
-    rows.iter()
-        .map(|row| {
+    let all = plain(links.iter().copied());
+    let mut aliases = aliases(session, &all).await?;
+    let mut conflicts = conflicts(session, &all).await?;
+    let mut intents = intents(session, &all, markers).await?;
+    let rows = link_rows(session, links, remembered).await?;
+    rows.into_iter()
+        .map(|(row, contents)| {
             let id: Uuid = row.get("id")?;
-            let mut loaded = link(row, aliases.remove(&id).unwrap_or_default(), now)?;
+            let own = aliases.remove(&id).unwrap_or_default();
+            let mut loaded = link(&row, contents, own, now)?;
             loaded.facts.conflicts = conflicts.remove(&id).unwrap_or_default();
             sort_in(&mut loaded.facts, intents.remove(&id).unwrap_or_default());
             Ok(loaded)
@@ -130,22 +151,60 @@ pub(super) async fn load(
         .collect()
 }
 
-fn link(row: &Row, aliases: Vec<Alias>, now: Stamp) -> Result<Loaded, StoreError> {
+/// Rows of links with their contents, which are read only where nobody remembers them. In the order of
+/// their ids.
+async fn link_rows(
+    session: &mut Session<'_>,
+    links: &[LinkId],
+    remembered: &Remembered,
+) -> Result<Vec<(Row, Arc<Contents>)>, StoreError> {
+    let (known, unknown): (Vec<LinkId>, Vec<LinkId>) =
+        links.iter().partition(|link| remembered.contains_key(link));
+    let mut rows = BTreeMap::new();
+    if !unknown.is_empty() {
+        for row in session.all(Query::new(&LINKS).list(plain(unknown.into_iter()))).await? {
+            let contents = Arc::new(contents(&row)?);
+            rows.insert(LinkId(row.get("id")?), (row, contents));
+        }
+    }
+    if !known.is_empty() {
+        for row in session.all(Query::new(&BARE_LINKS).list(plain(known.into_iter()))).await? {
+            let id = LinkId(row.get("id")?);
+            if let Some(contents) = remembered.get(&id) {
+                rows.insert(id, (row, Arc::clone(contents)));
+            }
+        }
+    }
+    Ok(rows.into_values().collect())
+}
+
+fn contents(row: &Row) -> Result<Contents, StoreError> {
+    let agreed = stored_json(row, "agreed", "agreed")?;
+    Ok(Contents {
+        rev: row.get("rev")?,
+        agreed: agreed.unwrap_or(Agreed::None),
+        seen: Both::new(
+            stored_json(row, "observation", "seen_left")?,
+            stored_json(row, "observation", "seen_right")?,
+        ),
+    })
+}
+
+fn link(
+    row: &Row,
+    contents: Arc<Contents>,
+    aliases: Vec<Alias>,
+    now: Stamp,
+) -> Result<Loaded, StoreError> {
     let link = rows::link(row)?.into_link(aliases)?;
-    let (agreed, agreed_text) = stored_json(row, "agreed", "agreed_form", "agreed")?;
-    let (left, left_text) = stored_json(row, "observation", "left_form", "seen_left")?;
-    let (right, right_text) = stored_json(row, "observation", "right_form", "seen_right")?;
-    let stored = StoredLink {
-        record: link.record.clone(),
-        aliases: link.aliases.clone(),
-        agreed: agreed_text,
-        seen: Both::new(left_text, right_text),
-    };
+    let Contents { agreed, seen, .. } = contents.as_ref().clone();
+    let stored =
+        StoredLink { record: link.record.clone(), aliases: link.aliases.clone(), contents };
     let facts = Facts {
         as_of: now,
         link,
-        agreed: agreed.unwrap_or(Agreed::None),
-        seen: Both::new(left, right),
+        agreed,
+        seen,
         conflicts: Vec::new(),
         intents: Both::default(),
         marked: BTreeMap::new(),
@@ -159,19 +218,15 @@ fn link(row: &Row, aliases: Vec<Alias>, now: Stamp) -> Result<Loaded, StoreError
     Ok(Loaded { facts, stored, letters })
 }
 
-/// A JSON column that may be absent, parsed and as it stands.
+/// A JSON column that may be absent.
 fn stored_json<T: serde::de::DeserializeOwned>(
     row: &Row,
     what: &'static str,
-    form: &str,
-    data: &str,
-) -> Result<(Option<T>, Option<String>), StoreError> {
-    let form: Option<i16> = row.get(form)?;
-    let text: Option<String> = row.get(data)?;
-    match form.zip(text) {
-        Some((form, text)) => Ok((Some(from_json(what, form, &text)?), Some(text))),
-        None => Ok((None, None)),
-    }
+    column: &str,
+) -> Result<Option<T>, StoreError> {
+    let form: Option<i16> = row.get("form")?;
+    let text: Option<String> = row.get(column)?;
+    form.zip(text).map(|(form, text)| from_json(what, form, &text)).transpose()
 }
 
 /// A flow without a row is new.

@@ -102,8 +102,9 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
     WITH ORDINALITY AS n(flow, side, name, held, place)
 JOIN intents i ON i.flow = n.flow AND i.side = n.side AND i.op = 'update'
     AND i.state IN ('planned', 'sent', 'unknown')
-JOIN observations o ON o.link = i.link AND o.side = i.side
-WHERE (o.data::json -> 'image' -> n.name)::text = n.held
+JOIN contents c ON c.link = i.link
+WHERE (CASE i.side WHEN 'left' THEN c.seen_left ELSE c.seen_right END::json
+        -> 'image' -> n.name)::text = n.held
     AND (i.data::json -> 'values' -> n.name)::text <> n.held
 ORDER BY n.place, i.link",
     sqlite: "
@@ -117,8 +118,9 @@ SELECT n.flow, n.side, n.place, i.link, i.data -> ('$.values' || n.name) AS want
 FROM n CROSS JOIN intents i ON i.flow = n.flow AND i.side = n.side AND i.op = 'update'
     AND i.state IN ('planned', 'sent', 'unknown')
     AND i.state IN ('planned', 'sent', 'unknown', 'parked', 'discarded')
-CROSS JOIN observations o ON o.link = i.link AND o.side = i.side
-WHERE o.data -> ('$.image' || n.name) = n.held AND i.data -> ('$.values' || n.name) <> n.held
+CROSS JOIN contents c ON c.link = i.link
+WHERE iif(i.side = 'left', c.seen_left, c.seen_right) -> ('$.image' || n.name) = n.held
+    AND i.data -> ('$.values' || n.name) <> n.held
 ORDER BY n.place, i.link",
 };
 

@@ -29,7 +29,7 @@ const FREQUENT: [(&Statement, &str); 33] = [
     (&due::LINKS, "links_due (due_at<?)"),
     (&due::CONNECTIONS, "intents_due (connection=? AND due_at<?)"),
     (&due::OVERDUE, "intents_overdue (deadline<?)"),
-    (&facts::LINKS, "sqlite_autoindex_observations_1 (link=? AND side=?)"),
+    (&facts::LINKS, "sqlite_autoindex_contents_1 (link=?)"),
     (&facts::ALIASES, "aliases_link"),
     (&facts::CONFLICTS, "conflicts_unclosed (link=?)"),
     (&facts::INTENTS, "intents_open_write (link=?)"),
@@ -48,8 +48,8 @@ const FREQUENT: [(&Statement, &str); 33] = [
     (&save_claims::HOLDERS, "PRIMARY KEY (flow=? AND rule=? AND key=? AND side=?)"),
     (&save_claims::DUE, ""),
     (&save_links::LINKS, "sqlite_autoindex_links_1 (id=?)"),
+    (&save_links::CONTENTS, "sqlite_autoindex_contents_1 (link=?)"),
     (&save_links::FORGET_ALIASES, "aliases_link"),
-    (&save_links::FORGET_SEEN, "sqlite_autoindex_observations_1 (link=? AND side=?)"),
     (&save_field_errors::FORGET, "field_errors_link"),
 ];
 

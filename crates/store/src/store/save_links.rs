@@ -1,4 +1,4 @@
-//! Storing links, their aliases, agreed state, observations and decisions.
+//! Storing links with their contents, their aliases, and decisions.
 
 use crate::batch::{AliasColumns, Batch, LinkColumns};
 use crate::session::Session;
@@ -65,45 +65,42 @@ FROM json_each($1) WHERE true GROUP BY 1, 2, 3
 ON CONFLICT (flow, side, record) DO UPDATE SET link = excluded.link",
 };
 
-const AGREED: Statement = Statement {
-    what: "store agreed state",
+/// What wasn't written anew stays. The row is known to be there.
+pub(super) const CONTENTS: Statement = Statement {
+    what: "store contents",
     postgres: "
-INSERT INTO agreed (link, form, data)
-SELECT link, $3, data FROM unnest($1::uuid[], $2::text[]) AS n(link, data)
-ON CONFLICT (link) DO UPDATE SET form = excluded.form, data = excluded.data",
+UPDATE contents c SET form = $6,
+    agreed = CASE n.written & 1 WHEN 0 THEN c.agreed ELSE n.agreed END,
+    seen_left = CASE n.written & 2 WHEN 0 THEN c.seen_left ELSE n.seen_left END,
+    seen_right = CASE n.written & 4 WHEN 0 THEN c.seen_right ELSE n.seen_right END
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[])
+    AS n(link, written, agreed, seen_left, seen_right)
+WHERE c.link = n.link",
     sqlite: "
-INSERT INTO agreed (link, form, data)
-SELECT unhex(value ->> 0), $3, value ->> 1 FROM json_each($1) WHERE true
-ON CONFLICT (link) DO UPDATE SET form = excluded.form, data = excluded.data",
+UPDATE contents AS c SET form = $6, agreed = iif(n.written & 1, n.agreed, c.agreed),
+    seen_left = iif(n.written & 2, n.seen_left, c.seen_left),
+    seen_right = iif(n.written & 4, n.seen_right, c.seen_right)
+FROM (SELECT unhex(value ->> 0) AS link, value ->> 1 AS written, value ->> 2 AS agreed,
+        value ->> 3 AS seen_left, value ->> 4 AS seen_right
+    FROM json_each($1)) AS n
+WHERE c.link = n.link",
 };
 
-const FORGET_AGREED: Statement = Statement {
-    what: "forget agreed state",
-    postgres: "DELETE FROM agreed WHERE link = ANY($1)",
-    sqlite: "DELETE FROM agreed WHERE link IN (SELECT unhex(value) FROM json_each($1))",
-};
-
-const SEEN: Statement = Statement {
-    what: "store observations",
+/// All of it is written, whether there is a row or not.
+const NEW_CONTENTS: Statement = Statement {
+    what: "store contents",
     postgres: "
-INSERT INTO observations (link, side, form, data)
-SELECT link, side, $4, data FROM unnest($1::uuid[], $2::text[], $3::text[])
-    AS n(link, side, data)
-ON CONFLICT (link, side) DO UPDATE SET form = excluded.form, data = excluded.data",
+INSERT INTO contents (link, form, agreed, seen_left, seen_right)
+SELECT link, $6, agreed, seen_left, seen_right
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[])
+    AS n(link, written, agreed, seen_left, seen_right)
+ON CONFLICT (link) DO UPDATE SET form = excluded.form, agreed = excluded.agreed,
+    seen_left = excluded.seen_left, seen_right = excluded.seen_right",
     sqlite: "
-INSERT INTO observations (link, side, form, data)
-SELECT unhex(value ->> 0), value ->> 1, $4, value ->> 2 FROM json_each($1) WHERE true
-ON CONFLICT (link, side) DO UPDATE SET form = excluded.form, data = excluded.data",
-};
-
-pub(super) const FORGET_SEEN: Statement = Statement {
-    what: "forget observations",
-    postgres: "
-DELETE FROM observations o USING unnest($1::uuid[], $2::text[]) AS n(link, side)
-WHERE o.link = n.link AND o.side = n.side",
-    sqlite: "
-DELETE FROM observations WHERE (link, side) IN (
-    SELECT unhex(value ->> 0), value ->> 1 FROM json_each($1))",
+INSERT INTO contents (link, form, agreed, seen_left, seen_right)
+SELECT unhex(value ->> 0), $6, value ->> 2, value ->> 3, value ->> 4 FROM json_each($1) WHERE true
+ON CONFLICT (link) DO UPDATE SET form = excluded.form, agreed = excluded.agreed,
+    seen_left = excluded.seen_left, seen_right = excluded.seen_right",
 };
 
 const DECISIONS: Statement = Statement {
@@ -172,33 +169,17 @@ async fn aliases(session: &mut Session<'_>, rows: &AliasColumns) -> Result<(), S
 
 /// Agreed state and observations, as far as they changed.
 pub(super) async fn contents(session: &mut Session<'_>, batch: &Batch) -> Result<(), StoreError> {
-    if !batch.agreed.is_empty() {
-        let query = Query::new(&AGREED)
-            .column(batch.agreed.iter().map(|row| row.0))
-            .column(batch.agreed.iter().map(|row| row.1.as_str()))
+    for (statement, rows) in [(&CONTENTS, &batch.contents), (&NEW_CONTENTS, &batch.new_contents)] {
+        if rows.is_empty() {
+            continue;
+        }
+        let query = Query::new(statement)
+            .column(rows.iter().map(|row| row.link))
+            .column(rows.iter().map(|row| row.written))
+            .column(rows.iter().map(|row| row.agreed.as_deref()))
+            .column(rows.iter().map(|row| row.seen.left.as_deref()))
+            .column(rows.iter().map(|row| row.seen.right.as_deref()))
             .bind(FORM);
-        session.run(query).await?;
-    }
-    if !batch.agreed_gone.is_empty() {
-        let query = Query::new(&FORGET_AGREED).list(batch.agreed_gone.iter().copied());
-        session.run(query).await?;
-    }
-    seen(session, batch).await
-}
-
-async fn seen(session: &mut Session<'_>, batch: &Batch) -> Result<(), StoreError> {
-    if !batch.seen.is_empty() {
-        let query = Query::new(&SEEN)
-            .column(batch.seen.iter().map(|row| row.0))
-            .column(batch.seen.iter().map(|row| row.1))
-            .column(batch.seen.iter().map(|row| row.2.as_str()))
-            .bind(FORM);
-        session.run(query).await?;
-    }
-    if !batch.seen_gone.is_empty() {
-        let query = Query::new(&FORGET_SEEN)
-            .column(batch.seen_gone.iter().map(|row| row.0))
-            .column(batch.seen_gone.iter().map(|row| row.1));
         session.run(query).await?;
     }
     Ok(())

@@ -12,7 +12,9 @@ use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_core::value::Value;
 use duet_ports::envelope::Numbered;
-use duet_ports::store::{Address, Attempt, DeadLetter, Decided, SeenRecord, StoreError, Unit};
+use duet_ports::store::{
+    Address, Attempt, DeadLetter, Decided, Remembered, SeenRecord, StoreError, Unit,
+};
 use std::collections::HashMap;
 
 const ATTEMPTS: Statement = Statement {
@@ -43,13 +45,15 @@ pub(super) struct SqlUnit {
     transaction: Transaction,
     /// Links locked here.
     known: HashMap<LinkId, Known>,
+    /// What the process knows of some.
+    remembered: Remembered,
     /// Whether a dead letter is open, as told with the facts; none: nobody asked yet.
     letters: Option<bool>,
 }
 
 impl SqlUnit {
     pub(super) fn new(transaction: Transaction) -> Self {
-        SqlUnit { transaction, known: HashMap::new(), letters: None }
+        SqlUnit { transaction, known: HashMap::new(), remembered: Remembered::new(), letters: None }
     }
 
     /// Those of these links that are locked here.
@@ -81,14 +85,24 @@ impl Unit for SqlUnit {
         Ok(locked)
     }
 
+    fn remember(&mut self, stored: &Remembered) {
+        self.remembered = stored.clone();
+    }
+
     async fn load(
         &mut self,
         links: &[LinkId],
         markers: &[IntentId],
         now: Stamp,
     ) -> Result<Vec<Facts>, StoreError> {
-        let links = lock::uuids(&self.locked(links));
-        let loaded = facts::load(&mut self.transaction.session(), &links, markers, now).await?;
+        let mut links = self.locked(links);
+        let mut remembered = std::mem::take(&mut self.remembered);
+        remembered.retain(|link, stored| {
+            self.known.get(link).is_some_and(|known| known.rev == stored.rev)
+        });
+        links.sort_unstable();
+        let mut session = self.transaction.session();
+        let loaded = facts::load(&mut session, &links, &remembered, markers, now).await?;
         let mut all = Vec::with_capacity(loaded.len());
         for one in loaded {
             self.letters = Some(one.letters);
