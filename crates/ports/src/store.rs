@@ -266,8 +266,8 @@ pub trait Unit: Send {
         skip_locked: bool,
     ) -> Result<Vec<(LinkId, i64)>, StoreError>;
 
-    /// Tells what this process stored of links just before. [`Unit::load`] doesn't read it again where
-    /// the lock found the link at that revision.
+    /// Tells what this process stored of links just before. The next [`Unit::load`] doesn't read it
+    /// again where the lock found the link at that revision.
     fn remember(&mut self, _stored: &Remembered) {}
 
     /// Loads the facts of locked links, with a new snapshot. `claims`, `parents` and `holders` come

@@ -41,6 +41,7 @@ cases! {
         an_id_with_nul_is_refused;
     saving:
         a_verdict_comes_back_whole, what_is_taken_away_is_gone,
+        what_is_remembered_counts_at_its_revision,
         a_second_verdict_in_one_transaction_counts, a_dropped_transaction_leaves_nothing,
         a_lost_connection_leaves_nothing, records_change_hands_in_one_batch,
         a_record_of_another_link_asks_for_another_try, open_intents_are_unique,

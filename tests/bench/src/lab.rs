@@ -23,12 +23,7 @@ use tokio::sync::{Mutex, OnceCell};
 /// LIMIT spreads keys over its queues by it; duet needs no plugin.
 const PLUGIN: &str = "rabbitmq_consistent_hash_exchange";
 /// As when the limits were first measured. Files are synced: a commit is one.
-const SETTINGS: [&str; 4] = [
-    "shared_buffers=1GB",
-    "max_wal_size=4GB",
-    "shared_preload_libraries=pg_stat_statements",
-    "pg_stat_statements.track_planning=on",
-];
+const SETTINGS: [&str; 2] = ["shared_buffers=1GB", "max_wal_size=4GB"];
 
 /// Servers, made when the first row asks for them.
 pub(crate) struct Lab {

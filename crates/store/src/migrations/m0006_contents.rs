@@ -69,3 +69,85 @@ impl MigrationTrait for Contents {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::migrations::Migrator;
+    use duet_testkit::servers::postgres;
+    use sea_orm::{
+        ConnectOptions, Database, DatabaseConnection, DbBackend, FromQueryResult, Statement,
+    };
+    use sea_orm_migration::MigratorTrait;
+    use sea_orm_migration::sea_orm::ConnectionTrait;
+    use uuid::Uuid;
+
+    /// Migrations before this one.
+    const BEFORE: u32 = 5;
+
+    #[derive(Debug, FromQueryResult, PartialEq)]
+    struct Row {
+        link: Uuid,
+        form: i16,
+        agreed: Option<String>,
+        seen_left: Option<String>,
+        seen_right: Option<String>,
+    }
+
+    fn link(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    async fn opened(url: &str) -> DatabaseConnection {
+        let mut options = ConnectOptions::new(url);
+        options.max_connections(1).sqlx_logging(false);
+        Database::connect(options).await.expect("the database is up")
+    }
+
+    async fn given(database: &DatabaseConnection, sql: &str, values: Vec<sea_orm::Value>) {
+        let statement =
+            Statement::from_sql_and_values(database.get_database_backend(), sql, values);
+        database.execute_raw(statement).await.expect("it is stored");
+    }
+
+    async fn nothing_is_lost(database: &DatabaseConnection) {
+        Migrator::up(database, Some(BEFORE)).await.expect("it is migrated");
+        let agreed = "INSERT INTO agreed (link, form, data) VALUES ($1, $2, $3)";
+        let seen = "INSERT INTO observations (link, side, form, data) VALUES ($1, $2, $3, $4)";
+        given(database, agreed, vec![link(1).into(), 1_i16.into(), "a".into()]).await;
+        for (number, side, form, data) in
+            [(1, "left", 1_i16, "l"), (1, "right", 2, "r"), (2, "right", 1, "only")]
+        {
+            given(database, seen, vec![link(number).into(), side.into(), form.into(), data.into()])
+                .await;
+        }
+        Migrator::up(database, None).await.expect("it is migrated");
+        let sql = "SELECT link, form, agreed, seen_left, seen_right FROM contents ORDER BY link";
+        let found =
+            Row::find_by_statement(Statement::from_string(database.get_database_backend(), sql));
+        let text = |text: &str| Some(text.to_owned());
+        let expected = [
+            Row {
+                link: link(1),
+                form: 2,
+                agreed: text("a"),
+                seen_left: text("l"),
+                seen_right: text("r"),
+            },
+            Row { link: link(2), form: 1, agreed: None, seen_left: None, seen_right: text("only") },
+        ];
+        assert_eq!(found.all(database).await.expect("it answers"), expected);
+    }
+
+    #[tokio::test]
+    async fn contents_of_before_are_kept_in_postgres() {
+        let database = postgres().await.expect("a database can be made");
+        nothing_is_lost(&opened(database.url()).await).await;
+    }
+
+    #[tokio::test]
+    async fn contents_of_before_are_kept_in_a_file() {
+        let database = opened("sqlite::memory:").await;
+        assert_eq!(database.get_database_backend(), DbBackend::Sqlite);
+        nothing_is_lost(&database).await;
+    }
+}

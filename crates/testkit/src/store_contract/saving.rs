@@ -1,5 +1,6 @@
 //! What saving promises: everything of a verdict, all or nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use duet_core::agreed::Agreed;
@@ -10,7 +11,7 @@ use duet_core::side::{Both, Side};
 use duet_core::stamp::Stamp;
 use duet_core::value::Value;
 use duet_core::verdict::{Effect, FieldOutcome};
-use duet_ports::store::{Attempt, StoreError};
+use duet_ports::store::{Attempt, Contents, Remembered, StoreError};
 
 use super::StoreRig;
 use super::sample::{
@@ -79,6 +80,25 @@ pub async fn what_is_taken_away_is_gone(rig: &dyn StoreRig) {
     assert_eq!(now.seen.left, Some(observation("l")));
     assert!(now.link.aliases.is_empty());
     assert_eq!(now.link.memory, Memory::default());
+}
+
+/// What is remembered of a link isn't read, but only at the revision that the lock finds.
+pub async fn what_is_remembered_counts_at_its_revision(rig: &dyn StoreRig) {
+    let store = rig.store().await;
+    let link = linked(&*store, &["a"]).await[0];
+    decide(&*store, link, |new| new.agreed = agreed("stored")).await.expect("it is stored");
+    let seen = Both::new(Some(observation("told")), None);
+    for (rev, expected) in [(0, "stored"), (1, "told"), (2, "stored")] {
+        let told = Contents { rev, agreed: agreed("told"), seen: seen.clone() };
+        let mut unit = store.begin().await.expect("the store is up");
+        unit.lock(&[link], false).await.expect("it can be locked");
+        unit.remember(&Remembered::from([(link, Arc::new(told))]));
+        let loaded = unit.load(&[link], &[], NOW).await.expect("it is loaded");
+        assert_eq!(loaded[0].agreed, agreed(expected), "told at {rev}, stored at 1");
+        assert_eq!(loaded[0].seen.left.is_some(), rev == 1);
+        let again = unit.load(&[link], &[], NOW).await.expect("it is loaded");
+        assert_eq!(again[0].agreed, agreed("stored"), "it was told for one look");
+    }
 }
 
 /// Two verdicts about one link in one transaction: the second one counts, whole.
