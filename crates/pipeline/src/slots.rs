@@ -57,8 +57,8 @@ impl Drop for Slot {
 }
 
 impl Slots {
-    /// A worker begins: one call more may be under way.
-    pub(crate) fn open(&self) {
+    /// A worker begins: one call more may be under way. It steps the apply stage until it ends.
+    pub fn open(&self) {
         self.workers.fetch_add(1, Ordering::AcqRel);
         self.free.add_permits(1);
     }

@@ -1,0 +1,161 @@
+//! Where each edit ended: in exactly one account, or lost.
+
+use super::history::{By, Change, Place};
+use super::{Broke, CODE, Evidence, Verdict};
+use serde::Serialize;
+
+/// An account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Account {
+    /// Both sides hold it.
+    Agreed,
+    /// Somebody replaced or deleted it on its own side.
+    ReplacedAtHome,
+    /// It reached the other side, and somebody replaced or deleted it there.
+    ReplacedAfterwards,
+    /// A decision overwrote it, and a conflict keeps it.
+    Overwritten,
+    /// A conflict waits for a person.
+    Held,
+    /// A call waits for a person.
+    Failed,
+    /// A dead letter waits for a person.
+    Dead,
+    /// The records were taken apart by a policy or a person.
+    Apart,
+    /// It was saved in the very second of the version that was read, by a transaction that was still
+    /// open then: the stated exception of a side that stamps whole seconds.
+    SameSecond,
+}
+
+/// One edit of one field.
+struct Edit<'a> {
+    place: Place,
+    /// Its place in the history.
+    at: usize,
+    change: &'a Change,
+    field: &'a str,
+    value: &'a str,
+}
+
+/// Accounts for every edit.
+pub(super) fn check(evidence: &Evidence, verdict: &mut Verdict) {
+    for place in Place::BOTH {
+        for edit in edits(evidence, place) {
+            verdict.edits += 1;
+            match of(evidence, &edit) {
+                Ok(account) => *verdict.accounts.entry(account).or_default() += 1,
+                Err(broke) => verdict.broke(broke, told(&edit)),
+            }
+        }
+    }
+}
+
+fn told(edit: &Edit<'_>) -> String {
+    let Edit { place, change, field, value, .. } = edit;
+    format!("{place:?} {} {field} = {value}, edited at {}", change.record, change.at)
+}
+
+fn edits(evidence: &Evidence, place: Place) -> Vec<Edit<'_>> {
+    let mut edits = Vec::new();
+    for (at, change) in evidence.of(place).changes.iter().enumerate() {
+        let after = change.after.iter().filter(|_| change.by == By::Person).flatten();
+        for (field, value) in after {
+            if change.of(field).is_some() {
+                edits.push(Edit { place, at, change, field, value });
+            }
+        }
+    }
+    edits
+}
+
+fn of(evidence: &Evidence, edit: &Edit<'_>) -> Result<Account, Broke> {
+    let later = evidence.of(edit.place).changes.iter().skip(edit.at + 1);
+    let mut its = later.filter(|change| change.record == edit.change.record);
+    match its.find(|change| change.of(edit.field).is_some()) {
+        None => standing(evidence, edit),
+        Some(change) if change.by == By::Person => Ok(Account::ReplacedAtHome),
+        Some(change) => overwritten(evidence, edit, change),
+    }
+}
+
+/// Nobody touched it since.
+fn standing(evidence: &Evidence, edit: &Edit<'_>) -> Result<Account, Broke> {
+    let other = edit.place.other();
+    let partners = code(edit).map(|code| evidence.present(other, code)).unwrap_or_default();
+    let agrees = |value: Option<&String>| value.is_some_and(|value| value == edit.value);
+    if !partners.is_empty() && partners.iter().all(|(_, held)| agrees(held.get(edit.field))) {
+        return Ok(Account::Agreed);
+    }
+    excuse(evidence, edit.place, &edit.change.record, edit.field).ok_or(Broke::NotConverged)
+}
+
+/// What says why a field of a record isn't the same on both sides.
+pub(super) fn excuse(
+    evidence: &Evidence,
+    place: Place,
+    record: &str,
+    field: &str,
+) -> Option<Account> {
+    let tables = &evidence.tables;
+    if tables.conflicts_of(place, record, field).any(|conflict| conflict.holds) {
+        return Some(Account::Held);
+    }
+    let is_parked = |link: &str| tables.calls.iter().any(|one| one.link == link && one.is_parked);
+    if tables.links_of(place, record).any(|link| is_parked(&link.id)) {
+        return Some(Account::Failed);
+    }
+    let is_dead = |of: &(Place, String)| tables.dead.contains(of);
+    let its = tables.links_of(place, record).flat_map(|link| &link.records);
+    if is_dead(&(place, record.to_owned())) || its.into_iter().any(is_dead) {
+        return Some(Account::Dead);
+    }
+    tables.links_of(place, record).any(|link| link.is_apart).then_some(Account::Apart)
+}
+
+/// duet replaced or deleted it.
+fn overwritten(evidence: &Evidence, edit: &Edit<'_>, by: &Change) -> Result<Account, Broke> {
+    if was_replaced_there(evidence, edit) {
+        return Ok(Account::ReplacedAfterwards);
+    }
+    let key = (edit.field.to_owned(), edit.value.to_owned());
+    let conflicts = evidence.tables.conflicts_of(edit.place, &edit.change.record, edit.field);
+    let mut kept = conflicts.filter(|one| one.values.contains(&key) && one.opened_at <= by.at);
+    if kept.next().is_some() {
+        return Ok(Account::Overwritten);
+    }
+    if is_of_the_same_second(evidence, edit, by) {
+        return Ok(Account::SameSecond);
+    }
+    Err(Broke::Lost)
+}
+
+/// Whether it was on the other side, and somebody there saw and replaced or deleted it.
+fn was_replaced_there(evidence: &Evidence, edit: &Edit<'_>) -> bool {
+    let other = edit.place.other();
+    let records = code(edit).map(|code| evidence.records(other, code)).unwrap_or_default();
+    evidence.of(other).changes.iter().any(|change| {
+        let held = change.of(edit.field).and_then(|(before, _)| before);
+        records.contains(change.record.as_str())
+            && change.by == By::Person
+            && change.at >= edit.change.at
+            && held == Some(edit.value)
+    })
+}
+
+/// The version check of a side that stamps whole seconds can't see an edit that carries the stamp
+/// of the version that was read, and became visible only after a reading of it counted as fresh.
+fn is_of_the_same_second(evidence: &Evidence, edit: &Edit<'_>, by: &Change) -> bool {
+    let grain = evidence.of(edit.place).grain;
+    let By::Duet { expected: Some(expected) } = by.by else { return false };
+    if grain == 0 {
+        return false;
+    }
+    let second = edit.change.stamp - edit.change.stamp.rem_euclid(grain);
+    expected == second && edit.change.at >= second + 2 * grain
+}
+
+fn code<'a>(edit: &Edit<'a>) -> Option<&'a str> {
+    Some(edit.change.after.as_ref()?.get(CODE)?.as_str())
+}

@@ -1,0 +1,80 @@
+//! What duet's own tables say at the end, as far as the checker believes them: who is linked with
+//! whom, what was recorded before it was overwritten, what is still held, failed or dead.
+
+use super::history::Place;
+use std::collections::BTreeSet;
+
+/// A link.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkRow {
+    /// Its id.
+    pub id: String,
+    /// Every record that is or was one of its sides.
+    pub records: BTreeSet<(Place, String)>,
+    /// The records were taken apart, or are left alone: by a policy or a person.
+    pub is_apart: bool,
+}
+
+/// A conflict, open or closed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConflictRow {
+    /// Its link.
+    pub link: String,
+    /// The field that it is about; none: the record.
+    pub field: Option<String>,
+    /// Whether it still holds its field or record.
+    pub holds: bool,
+    /// When it was recorded, in microseconds.
+    pub opened_at: i64,
+    /// Every value that it keeps, with its field.
+    pub values: BTreeSet<(String, String)>,
+}
+
+/// A call that isn't over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRow {
+    /// Its link.
+    pub link: String,
+    /// What it is, for people.
+    pub what: String,
+    /// Whether it waits for a person.
+    pub is_parked: bool,
+}
+
+/// Everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// Links.
+    pub links: Vec<LinkRow>,
+    /// Conflicts.
+    pub conflicts: Vec<ConflictRow>,
+    /// Calls that aren't over.
+    pub calls: Vec<CallRow>,
+    /// Records that an open dead letter is about.
+    pub dead: BTreeSet<(Place, String)>,
+    /// What isn't settled although everything came to rest.
+    pub unsettled: Vec<String>,
+}
+
+impl Tables {
+    /// The links of a record.
+    pub fn links_of(&self, place: Place, record: &str) -> impl Iterator<Item = &LinkRow> {
+        let key = (place, record.to_owned());
+        self.links.iter().filter(move |link| link.records.contains(&key))
+    }
+
+    /// The conflicts of a record's links that are about a field, or about the whole record.
+    pub fn conflicts_of<'a>(
+        &'a self,
+        place: Place,
+        record: &str,
+        field: &'a str,
+    ) -> impl Iterator<Item = &'a ConflictRow> {
+        let links: BTreeSet<&str> =
+            self.links_of(place, record).map(|link| link.id.as_str()).collect();
+        self.conflicts.iter().filter(move |one| {
+            let is_about = one.field.as_deref().is_none_or(|about| about == field);
+            links.contains(one.link.as_str()) && is_about
+        })
+    }
+}
