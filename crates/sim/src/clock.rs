@@ -10,7 +10,7 @@ use std::time::Duration;
 use uuid::{Builder, Uuid};
 
 /// When every simulation begins: a Thursday, at midnight, so that stamps in a trace are easy to read.
-const BEGIN: Stamp = Stamp(1_767_225_600 * Stamp::SECOND);
+pub(crate) const BEGIN: Stamp = Stamp(1_767_225_600 * Stamp::SECOND);
 
 /// Time that moves only when somebody moves it.
 #[derive(Debug)]

@@ -35,6 +35,7 @@ struct Edit<'a> {
     /// Its place in the history.
     at: usize,
     change: &'a Change,
+    code: &'a str,
     field: &'a str,
     value: &'a str,
 }
@@ -60,11 +61,12 @@ fn told(edit: &Edit<'_>) -> String {
 fn edits(evidence: &Evidence, place: Place) -> Vec<Edit<'_>> {
     let mut edits = Vec::new();
     for (at, change) in evidence.of(place).changes.iter().enumerate() {
-        let after = change.after.iter().filter(|_| change.by == By::Person).flatten();
-        for (field, value) in after {
-            if change.of(field).is_some() {
-                edits.push(Edit { place, at, change, field, value });
-            }
+        let Some(after) = change.after.as_ref().filter(|_| change.by == By::Person) else {
+            continue;
+        };
+        let Some(code) = after.get(CODE) else { continue };
+        for (field, value) in after.iter().filter(|(field, _)| change.of(field).is_some()) {
+            edits.push(Edit { place, at, change, code, field, value });
         }
     }
     edits
@@ -82,36 +84,28 @@ fn of(evidence: &Evidence, edit: &Edit<'_>) -> Result<Account, Broke> {
 
 /// Nobody touched it since.
 fn standing(evidence: &Evidence, edit: &Edit<'_>) -> Result<Account, Broke> {
-    let other = edit.place.other();
-    let partners = code(edit).map(|code| evidence.present(other, code)).unwrap_or_default();
+    let partners = evidence.present(edit.place.other(), edit.code);
     let agrees = |value: Option<&String>| value.is_some_and(|value| value == edit.value);
     if !partners.is_empty() && partners.iter().all(|(_, held)| agrees(held.get(edit.field))) {
         return Ok(Account::Agreed);
     }
-    excuse(evidence, edit.place, &edit.change.record, edit.field).ok_or(Broke::NotConverged)
+    excuse(evidence, edit.code, edit.field).ok_or(Broke::NotConverged)
 }
 
-/// What says why a field of a record isn't the same on both sides.
-pub(super) fn excuse(
-    evidence: &Evidence,
-    place: Place,
-    record: &str,
-    field: &str,
-) -> Option<Account> {
-    let tables = &evidence.tables;
-    if tables.conflicts_of(place, record, field).any(|conflict| conflict.holds) {
+/// What says why a field of the records of a code isn't the same on both sides.
+pub(super) fn excuse(evidence: &Evidence, code: &str, field: &str) -> Option<Account> {
+    let (tables, records) = (&evidence.tables, evidence.records(code));
+    if tables.conflicts_of(&records, field).any(|conflict| conflict.holds) {
         return Some(Account::Held);
     }
     let is_parked = |link: &str| tables.calls.iter().any(|one| one.link == link && one.is_parked);
-    if tables.links_of(place, record).any(|link| is_parked(&link.id)) {
+    if tables.links_of(&records).any(|link| is_parked(&link.id)) {
         return Some(Account::Failed);
     }
-    let is_dead = |of: &(Place, String)| tables.dead.contains(of);
-    let its = tables.links_of(place, record).flat_map(|link| &link.records);
-    if is_dead(&(place, record.to_owned())) || its.into_iter().any(is_dead) {
+    if !tables.dead.is_disjoint(&records) {
         return Some(Account::Dead);
     }
-    tables.links_of(place, record).any(|link| link.is_apart).then_some(Account::Apart)
+    tables.links_of(&records).any(|link| link.is_apart).then_some(Account::Apart)
 }
 
 /// duet replaced or deleted it.
@@ -120,7 +114,8 @@ fn overwritten(evidence: &Evidence, edit: &Edit<'_>, by: &Change) -> Result<Acco
         return Ok(Account::ReplacedAfterwards);
     }
     let key = (edit.field.to_owned(), edit.value.to_owned());
-    let conflicts = evidence.tables.conflicts_of(edit.place, &edit.change.record, edit.field);
+    let records = evidence.records(edit.code);
+    let conflicts = evidence.tables.conflicts_of(&records, edit.field);
     let mut kept = conflicts.filter(|one| one.values.contains(&key) && one.opened_at <= by.at);
     if kept.next().is_some() {
         return Ok(Account::Overwritten);
@@ -133,11 +128,10 @@ fn overwritten(evidence: &Evidence, edit: &Edit<'_>, by: &Change) -> Result<Acco
 
 /// Whether it was on the other side, and somebody there saw and replaced or deleted it.
 fn was_replaced_there(evidence: &Evidence, edit: &Edit<'_>) -> bool {
-    let other = edit.place.other();
-    let records = code(edit).map(|code| evidence.records(other, code)).unwrap_or_default();
+    let (other, records) = (edit.place.other(), evidence.records(edit.code));
     evidence.of(other).changes.iter().any(|change| {
         let held = change.of(edit.field).and_then(|(before, _)| before);
-        records.contains(change.record.as_str())
+        records.contains(&(other, change.record.clone()))
             && change.by == By::Person
             && change.at >= edit.change.at
             && held == Some(edit.value)
@@ -154,8 +148,4 @@ fn is_of_the_same_second(evidence: &Evidence, edit: &Edit<'_>, by: &Change) -> b
     }
     let second = edit.change.stamp - edit.change.stamp.rem_euclid(grain);
     expected == second && edit.change.at >= second + 2 * grain
-}
-
-fn code<'a>(edit: &Edit<'a>) -> Option<&'a str> {
-    Some(edit.change.after.as_ref()?.get(CODE)?.as_str())
 }

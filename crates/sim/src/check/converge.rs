@@ -35,7 +35,7 @@ fn pairs(evidence: &Evidence, code: &str, verdict: &mut Verdict) {
     for (place, here, there) in sides {
         for (record, fields) in here {
             for field in differing(fields, there.first().map(|(_, fields)| *fields)) {
-                if excuse(evidence, place, record, field).is_none() {
+                if excuse(evidence, code, field).is_none() {
                     let what = format!("{place:?} {record} {code} {field}: {fields:?} {there:?}");
                     verdict.broke(Broke::NotConverged, what);
                 }

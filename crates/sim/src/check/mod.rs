@@ -88,14 +88,17 @@ impl Evidence {
         }
     }
 
-    /// Everything a record of this code ever was called on a side.
-    fn records(&self, place: Place, code: &str) -> BTreeSet<&str> {
+    /// Everything that a record of this code ever was called.
+    fn records(&self, code: &str) -> BTreeSet<(Place, String)> {
         let is_its = |fields: &Option<Fields>| {
             fields.as_ref().and_then(|fields| fields.get(CODE)).is_some_and(|own| own == code)
         };
-        let changes = self.of(place).changes.iter();
-        let its = changes.filter(|change| is_its(&change.before) || is_its(&change.after));
-        its.map(|change| change.record.as_str()).collect()
+        let of = |place| {
+            let changes = self.of(place).changes.iter();
+            let its = changes.filter(|change| is_its(&change.before) || is_its(&change.after));
+            its.map(move |change| (place, change.record.clone()))
+        };
+        Place::BOTH.into_iter().flat_map(of).collect()
     }
 
     /// The records of this code that are there.

@@ -57,21 +57,21 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// The links of a record.
-    pub fn links_of(&self, place: Place, record: &str) -> impl Iterator<Item = &LinkRow> {
-        let key = (place, record.to_owned());
-        self.links.iter().filter(move |link| link.records.contains(&key))
+    /// The links of any of these records.
+    pub fn links_of<'a>(
+        &'a self,
+        records: &'a BTreeSet<(Place, String)>,
+    ) -> impl Iterator<Item = &'a LinkRow> {
+        self.links.iter().filter(|link| !link.records.is_disjoint(records))
     }
 
-    /// The conflicts of a record's links that are about a field, or about the whole record.
+    /// The conflicts of these records' links that are about a field, or about the whole record.
     pub fn conflicts_of<'a>(
         &'a self,
-        place: Place,
-        record: &str,
+        records: &'a BTreeSet<(Place, String)>,
         field: &'a str,
     ) -> impl Iterator<Item = &'a ConflictRow> {
-        let links: BTreeSet<&str> =
-            self.links_of(place, record).map(|link| link.id.as_str()).collect();
+        let links: BTreeSet<&str> = self.links_of(records).map(|link| link.id.as_str()).collect();
         self.conflicts.iter().filter(move |one| {
             let is_about = one.field.as_deref().is_none_or(|about| about == field);
             links.contains(one.link.as_str()) && is_about

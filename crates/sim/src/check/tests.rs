@@ -110,8 +110,9 @@ fn what_was_overwritten_was_recorded_before() {
         story.conflict(opened_at, Some("name"), false, name);
         story
     };
-    let accounts = with(4, "left");
-    let verdict = judge(&{ let mut story = accounts; story.quiet(); story.0 });
+    let mut story = with(4, "left");
+    story.quiet();
+    let verdict = judge(&story.0);
     assert_eq!(verdict.accounts[&Account::Overwritten], 1);
     assert!(verdict.violations.is_empty(), "{:?}", verdict.violations);
     assert_eq!(with(6, "left").broke(), [Broke::Lost].into(), "too late");

@@ -7,7 +7,7 @@ mod process;
 mod rest;
 
 use crate::check::{self, Evidence, Verdict};
-use crate::clock::SeededEntropy;
+use crate::clock::{BEGIN, SeededEntropy};
 use crate::fault::Fault;
 use crate::flow::THINGS;
 use crate::hub::SimHub;
@@ -24,12 +24,15 @@ use duet_core::stamp::Stamp;
 use duet_pipeline::run::topology;
 use duet_ports::clock::Clock;
 use duet_ports::hub::Hub;
+use duet_ports::inspect::{DecisionRow, LinkDetail};
 use duet_ports::store::Store;
 use process::{Ground, Process, Step};
 use std::sync::Arc;
 
 /// What the stream of ids is told apart by from the one of faults.
 const IDS: u64 = 0x1D5;
+/// More rows than a run makes.
+const ALL: u64 = 100_000;
 /// The longest that passes at once, in microseconds.
 const WAIT_US: i64 = 30 * Stamp::SECOND;
 
@@ -125,7 +128,29 @@ impl World {
         for violation in &verdict.violations {
             self.luck().note(format_args!("violation {:?} {}", violation.broke, violation.what));
         }
+        if !verdict.violations.is_empty() {
+            self.tell_tables().await?;
+        }
         Ok(verdict)
+    }
+
+    /// What duet recorded, for whoever reads the trace of a run that failed.
+    async fn tell_tables(&self) -> Result<(), SimError> {
+        for link in self.store.links(&THINGS.into(), &[], None, ALL).await? {
+            let Some(detail) = self.store.link_detail(link.id, ALL).await? else { continue };
+            let LinkDetail { link, agreed, conflicts, intents, decisions, .. } = detail;
+            self.luck().note(format_args!("{link:?}"));
+            self.luck().note(format_args!("{agreed:?}"));
+            for one in decisions.iter().rev() {
+                let DecisionRow { at, rev, row, rule, cause, .. } = one;
+                let at = at.0 - BEGIN.0;
+                self.luck().note(format_args!("  {at:>12} {rev} {row} {rule} ({cause})"));
+            }
+            conflicts.iter().rev().for_each(|one| self.luck().note(format_args!("  {one:?}")));
+            intents.iter().rev().for_each(|one| self.luck().note(format_args!("  {one:?}")));
+        }
+        self.luck().note(format_args!("{:?}", self.plan));
+        Ok(())
     }
 
     async fn evidence(&self) -> Result<Evidence, SimError> {

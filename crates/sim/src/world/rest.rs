@@ -7,14 +7,17 @@ use crate::flow::THINGS;
 use crate::run::SimError;
 use duet_core::side::Side;
 use duet_core::stamp::Stamp;
-use duet_ports::inspect::FlowCounts;
+use duet_ports::clock::Clock;
 
 /// Rounds in which something still moves without time passing; more is a loop that never ends.
 const ROUNDS: usize = 300;
 /// The longest that healing may take: an intent's longest backoff, some times over.
 const PATIENCE_US: i64 = 12 * 3_600 * Stamp::SECOND;
-/// Looks in a row, a minute apart, that must find nothing under way.
+/// Looks in a row that must find nothing under way.
 const QUIET_LOOKS: u32 = 3;
+/// The shortest and the longest time that passes while nothing moves.
+const PAUSE_US: i64 = Stamp::SECOND;
+const LONG_US: i64 = 60 * Stamp::SECOND;
 /// How long nobody edits before the account is made.
 const QUIET_US: i64 = 3_600 * Stamp::SECOND;
 
@@ -39,39 +42,48 @@ impl World {
 
     async fn come_to_rest(&mut self) -> Result<(), SimError> {
         let end = self.luck().clock.elapsed() + PATIENCE_US;
-        let mut quiet = 0;
+        let (mut quiet, mut pause) = (0, PAUSE_US);
         while quiet < QUIET_LOOKS {
-            self.work_off().await;
-            let counts = self.store.counts(&THINGS.into()).await?;
-            let is_quiet = is_at_rest(&counts);
+            let moved = self.work_off().await;
+            let is_quiet = self.is_at_rest().await?;
             quiet = if is_quiet { quiet + 1 } else { 0 };
             if self.luck().clock.elapsed() > end {
+                let counts = self.store.counts(&THINGS.into()).await?;
                 self.unsettled.push(format!("after hours of healing: {counts:?}"));
                 return Ok(());
             }
-            self.pass_until_due(is_quiet);
+            // Reads wait for seconds, calls for deadlines, retries for minutes.
+            pause = if moved { PAUSE_US } else { (pause * 2).min(LONG_US) };
+            self.luck().clock.pass(if is_quiet { LONG_US } else { pause });
         }
         Ok(())
     }
 
-    /// A minute, or less while something is under way: reads wait for seconds, calls for deadlines.
-    fn pass_until_due(&mut self, is_quiet: bool) {
-        let span = if is_quiet { 60 * Stamp::SECOND } else { 5 * Stamp::SECOND };
-        self.luck().clock.pass(span);
+    /// Whether nothing is under way but what waits for a person. Links that wait for one are looked
+    /// at again now and then, so their due times say nothing.
+    async fn is_at_rest(&self) -> Result<bool, SimError> {
+        let counts = self.store.counts(&THINGS.into()).await?;
+        let waits = |state: &str| ["parked", "discarded"].contains(&state);
+        if counts.intents.iter().any(|(state, count)| *count > 0 && !waits(state)) {
+            return Ok(false);
+        }
+        let soon = self.luck().clock.now().plus(LONG_US);
+        Ok(!self.store.is_under_way(&THINGS.into(), soon).await?)
     }
 
-    /// Every stage of every process, until nothing moves any more.
-    async fn work_off(&mut self) {
-        for _ in 0..ROUNDS {
+    /// Every stage of every process, until nothing moves any more. Whether anything did.
+    async fn work_off(&mut self) -> bool {
+        for round in 0..ROUNDS {
             let mut moved = 0;
             for which in 0..self.processes.len() {
                 moved += self.round(which).await;
             }
             if moved == 0 {
-                return;
+                return round > 0;
             }
         }
         self.unsettled.push("the stages never come to rest".to_owned());
+        true
     }
 
     async fn round(&mut self, which: usize) -> usize {
@@ -89,12 +101,4 @@ impl World {
         moved += self.run(which, &Step::Sweep).await;
         moved + self.run(which, &Step::Retry).await
     }
-}
-
-/// Whether nothing is under way but what waits for a person.
-fn is_at_rest(counts: &FlowCounts) -> bool {
-    let open = counts.intents.iter().filter(|(state, count)| {
-        *count > 0 && !["parked", "discarded"].contains(&state.as_str())
-    });
-    open.count() == 0 && counts.due == 0
 }
