@@ -49,7 +49,8 @@ fn link_row(link: &Link) -> LinkRow {
     LinkRow { id: link.id.to_string(), records: present.chain(former).collect(), is_apart }
 }
 
-fn conflict_row(conflict: &Conflict) -> ConflictRow {
+/// A conflict with every value that it keeps.
+pub(crate) fn conflict_row(conflict: &Conflict) -> ConflictRow {
     let field = match &conflict.scope {
         Scope::Field(field) => Some(field.to_string()),
         Scope::Record => None,

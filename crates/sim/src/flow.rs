@@ -26,8 +26,7 @@ pub(crate) fn draw(chance: &mut Chance, natures: &Both<Nature>) -> FlowSpec {
     // Without a marker a create is told from others by a key that the record brings along.
     let is_marked = Side::BOTH.into_iter().all(|side| natures.get(side).has_marker());
     let by = if is_marked { MatchBy::Equal } else { MatchBy::ExternalId };
-    let rule =
-        MatchRule { by, columns: Both::build(|_| vec![CODE.into()]), normalize: Vec::new() };
+    let rule = MatchRule { by, columns: Both::build(|_| vec![CODE.into()]), normalize: Vec::new() };
     FlowSpec {
         name: THINGS.into(),
         ends: Both::build(|side| end(side, *natures.get(side))),

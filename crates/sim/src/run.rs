@@ -18,6 +18,8 @@ use tempfile::TempDir;
 pub struct Settings {
     /// Keep a line for everything that happens.
     pub trace: bool,
+    /// People delete records too. Some of these histories break promises (`docs/reliability.md`).
+    pub deletions: bool,
     /// A mistake to be found; none outside tests.
     pub broken: Option<Broken>,
 }

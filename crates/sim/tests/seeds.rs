@@ -64,7 +64,7 @@ async fn a_seed_does_the_same_twice() {
 async fn every_mistake_is_found() {
     let lab = lab().await;
     for broken in Broken::ALL {
-        let settings = Settings { trace: false, broken: Some(broken) };
+        let settings = Settings { broken: Some(broken), ..Settings::default() };
         let mut found = None;
         for seed in 1..=ENOUGH {
             let run = lab.run(seed, &settings).await.expect("a state database can be made");
@@ -76,19 +76,4 @@ async fn every_mistake_is_found() {
         let (seed, violation) = found.unwrap_or_else(|| panic!("{broken:?} is never found"));
         println!("{broken:?}: {:?} in seed {seed}", violation.broke);
     }
-}
-
-#[tokio::test]
-async fn explore() {
-    let from = std::env::var("SEEDS_FROM").ok().and_then(|t| t.parse().ok()).unwrap_or(0_u64);
-    let many = std::env::var("SEEDS").ok().and_then(|t| t.parse().ok()).unwrap_or(1_u64);
-    let lab = lab().await;
-    let begun = std::time::Instant::now();
-    let mut summary = Summary::default();
-    for seed in from..from + many {
-        let run = lab.run(seed, &Settings { trace: many == 1, broken: None }).await.unwrap();
-        for line in &run.trace { println!("{line}"); }
-        summary.add(&run);
-    }
-    println!("{summary:#?} {:?}", begun.elapsed());
 }

@@ -18,6 +18,9 @@ pub(crate) struct SimulateArgs {
     /// The seed of the first one; each other has the next
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub(crate) from: u64,
+    /// People delete records too; some of these histories break promises (docs/reliability.md)
+    #[arg(long)]
+    pub(crate) deletions: bool,
     /// Print everything that happens, line by line
     #[arg(long)]
     pub(crate) trace: bool,

@@ -23,6 +23,7 @@ const WAITING: usize = 4;
 struct Report {
     from: u64,
     seconds: f64,
+    deletions: bool,
     #[serde(flatten)]
     summary: Summary,
 }
@@ -63,7 +64,8 @@ pub(crate) async fn run(cli: &Cli, args: &SimulateArgs) -> Ended {
     let (told, mut runs) = mpsc::channel(WAITING * workers);
     let mut tasks = JoinSet::new();
     for _ in 0..workers {
-        let settings = Settings { trace: args.trace, broken: None };
+        let settings =
+            Settings { trace: args.trace, deletions: args.deletions, ..Settings::default() };
         tasks.spawn(work(Arc::clone(&seeds), settings, told.clone()));
     }
     drop(told);
@@ -85,7 +87,9 @@ pub(crate) async fn run(cli: &Cli, args: &SimulateArgs) -> Ended {
         progress::show(&bar, "simulating, seeds", summary.seeds, Some(args.seeds));
     }
     bar.finish_and_clear();
-    let report = Report { from: args.from, seconds: begun.elapsed().as_secs_f64(), summary };
+    let deletions = args.deletions;
+    let report =
+        Report { from: args.from, seconds: begun.elapsed().as_secs_f64(), deletions, summary };
     output::result(cli.output, "simulation", &report, || text(&report))?;
     match stopped {
         Some(exit) => Err(signal::interrupted(exit, "each seed stands by itself: run the others")),
@@ -115,7 +119,7 @@ async fn work(seeds: Arc<Seeds>, settings: Settings, told: mpsc::Sender<Result<R
 }
 
 fn text(report: &Report) -> String {
-    let Report { from, seconds, summary } = report;
+    let Report { from, seconds, deletions, summary } = report;
     let rate = per_second(summary.seeds, *seconds);
     let struck: u64 = summary.faults.values().sum();
     let mut text = format!(
@@ -137,7 +141,7 @@ fn text(report: &Report) -> String {
         summary.writes,
         summary.stale,
     ));
-    text + &violations(summary)
+    text + &violations(summary, *deletions)
 }
 
 fn per_second(seeds: u64, seconds: f64) -> f64 {
@@ -147,7 +151,7 @@ fn per_second(seeds: u64, seconds: f64) -> f64 {
     if seconds > 0.0 { seeds / seconds } else { 0.0 }
 }
 
-fn violations(summary: &Summary) -> String {
+fn violations(summary: &Summary, deletions: bool) -> String {
     if summary.failed.is_empty() {
         return "no promise was broken".to_owned();
     }
@@ -156,8 +160,9 @@ fn violations(summary: &Summary) -> String {
         for Violation { broke, what } in violations {
             text.push_str(&format!("seed {seed}: {}: {what}\n", word(broke)));
         }
+        let with = if deletions { " --deletions" } else { "" };
         text.push_str(&format!(
-            "  to repeat it: duet simulate --seeds 1 --from {seed} --trace\n"
+            "  to repeat it: duet simulate --seeds 1 --from {seed}{with} --trace\n"
         ));
     }
     text
@@ -178,7 +183,7 @@ mod tests {
     fn the_report_names_the_seed_and_how_to_repeat_it() {
         let mut summary = Summary { seeds: 2, edits: 3, ..Summary::default() };
         summary.accounts.insert(Account::ReplacedAtHome, 2);
-        let report = |summary| Report { from: 16, seconds: 4.0, summary };
+        let report = |summary| Report { from: 16, seconds: 4.0, deletions: true, summary };
         let clean = text(&report(summary.clone()));
         assert!(clean.contains("2 seeds from 16, 0.5 a second"), "{clean}");
         assert!(clean.contains("replaced at home"), "{clean}");
@@ -187,7 +192,10 @@ mod tests {
         summary.failed.insert(17, vec![lost]);
         let broken = text(&report(summary));
         assert!(broken.contains("seed 17: lost: Left a name"), "{broken}");
-        assert!(broken.contains("duet simulate --seeds 1 --from 17 --trace"), "{broken}");
+        assert!(
+            broken.contains("duet simulate --seeds 1 --from 17 --deletions --trace"),
+            "{broken}"
+        );
     }
 
     #[test]

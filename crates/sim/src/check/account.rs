@@ -16,6 +16,8 @@ pub enum Account {
     ReplacedAfterwards,
     /// A decision overwrote it, and a conflict keeps it.
     Overwritten,
+    /// A person saw it in a conflict and decided otherwise; the conflict holds later values by now.
+    Decided,
     /// A conflict waits for a person.
     Held,
     /// A call waits for a person.
@@ -95,7 +97,7 @@ fn standing(evidence: &Evidence, edit: &Edit<'_>) -> Result<Account, Broke> {
 /// What says why a field of the records of a code isn't the same on both sides.
 pub(super) fn excuse(evidence: &Evidence, code: &str, field: &str) -> Option<Account> {
     let (tables, records) = (&evidence.tables, evidence.records(code));
-    if tables.conflicts_of(&records, field).any(|conflict| conflict.holds) {
+    if tables.about(&tables.conflicts, &records, field).any(|conflict| conflict.holds) {
         return Some(Account::Held);
     }
     let is_parked = |link: &str| tables.calls.iter().any(|one| one.link == link && one.is_parked);
@@ -114,11 +116,14 @@ fn overwritten(evidence: &Evidence, edit: &Edit<'_>, by: &Change) -> Result<Acco
         return Ok(Account::ReplacedAfterwards);
     }
     let key = (edit.field.to_owned(), edit.value.to_owned());
-    let records = evidence.records(edit.code);
-    let conflicts = evidence.tables.conflicts_of(&records, edit.field);
-    let mut kept = conflicts.filter(|one| one.values.contains(&key) && one.opened_at <= by.at);
-    if kept.next().is_some() {
-        return Ok(Account::Overwritten);
+    let (tables, records) = (&evidence.tables, evidence.records(edit.code));
+    for (rows, account) in
+        [(&tables.conflicts, Account::Overwritten), (&tables.decided, Account::Decided)]
+    {
+        let mut about = tables.about(rows, &records, edit.field);
+        if about.any(|one| one.values.contains(&key) && one.opened_at <= by.at) {
+            return Ok(account);
+        }
     }
     if is_of_the_same_second(evidence, edit, by) {
         return Ok(Account::SameSecond);

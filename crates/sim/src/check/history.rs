@@ -65,12 +65,9 @@ impl Change {
     /// What a column held before and holds afterwards, if the change is about it.
     #[must_use]
     pub fn of(&self, column: &str) -> Option<(Option<&str>, Option<&str>)> {
-        let value = |fields: &Option<Fields>| fields.as_ref()?.get(column).map(String::clone);
-        (value(&self.before) != value(&self.after)).then(|| {
-            let old = self.before.as_ref().and_then(|fields| fields.get(column));
-            let new = self.after.as_ref().and_then(|fields| fields.get(column));
-            (old.map(String::as_str), new.map(String::as_str))
-        })
+        let old = self.before.as_ref().and_then(|fields| fields.get(column));
+        let new = self.after.as_ref().and_then(|fields| fields.get(column));
+        (old != new).then(|| (old.map(String::as_str), new.map(String::as_str)))
     }
 
     /// Whether duet made it.

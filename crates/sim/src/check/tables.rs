@@ -48,6 +48,8 @@ pub struct Tables {
     pub links: Vec<LinkRow>,
     /// Conflicts.
     pub conflicts: Vec<ConflictRow>,
+    /// Conflicts as people saw them when they decided: known to them, whatever became of the rows.
+    pub decided: Vec<ConflictRow>,
     /// Calls that aren't over.
     pub calls: Vec<CallRow>,
     /// Records that an open dead letter is about.
@@ -65,14 +67,15 @@ impl Tables {
         self.links.iter().filter(|link| !link.records.is_disjoint(records))
     }
 
-    /// The conflicts of these records' links that are about a field, or about the whole record.
-    pub fn conflicts_of<'a>(
+    /// Those of these conflicts that are about a field of these records, or about them as a whole.
+    pub fn about<'a>(
         &'a self,
+        conflicts: &'a [ConflictRow],
         records: &'a BTreeSet<(Place, String)>,
         field: &'a str,
     ) -> impl Iterator<Item = &'a ConflictRow> {
         let links: BTreeSet<&str> = self.links_of(records).map(|link| link.id.as_str()).collect();
-        self.conflicts.iter().filter(move |one| {
+        conflicts.iter().filter(move |one| {
             let is_about = one.field.as_deref().is_none_or(|about| about == field);
             links.contains(one.link.as_str()) && is_about
         })

@@ -137,7 +137,12 @@ pub(crate) struct Work {
 impl SimSide {
     /// An empty side.
     #[must_use]
-    pub(crate) fn new(side: Side, nature: Nature, luck: Arc<Luck>, broken: Option<Broken>) -> SimSide {
+    pub(crate) fn new(
+        side: Side,
+        nature: Nature,
+        luck: Arc<Luck>,
+        broken: Option<Broken>,
+    ) -> SimSide {
         let (name, state) = (side.as_str().into(), Mutex::default());
         SimSide { shared: Arc::new(Shared { name, side, nature, luck, broken, state }) }
     }
@@ -187,7 +192,14 @@ impl SimSide {
     }
 
     /// Notes a change in the history and, so that detectors see it, in the journal.
-    fn noted(&self, state: &mut State, record: &RecordId, before: Option<Fields>, by: By, at: Stamp) {
+    fn noted(
+        &self,
+        state: &mut State,
+        record: &RecordId,
+        before: Option<Fields>,
+        by: By,
+        at: Stamp,
+    ) {
         let row = state.rows.get(record);
         let after = row.filter(|row| !row.deleted).map(|row| fields(&row.image));
         let what = match (&before, &after) {

@@ -6,6 +6,7 @@ mod people;
 mod process;
 mod rest;
 
+use crate::check::tables::ConflictRow;
 use crate::check::{self, Evidence, Verdict};
 use crate::clock::{BEGIN, SeededEntropy};
 use crate::fault::Fault;
@@ -50,6 +51,8 @@ pub(crate) struct World {
     entered: u64,
     /// What a person looked at a while ago, and may decide on now.
     looked: Option<Conflict>,
+    /// What people looked at when they decided.
+    decided: Vec<ConflictRow>,
     crashes: u64,
     quiet_from: (usize, usize),
     unsettled: Vec<String>,
@@ -62,7 +65,7 @@ impl World {
         settings: &Settings,
         store: Arc<dyn Store>,
     ) -> Result<World, SimError> {
-        let plan = Plan::of(seed);
+        let plan = Plan::of(seed, settings.deletions);
         let trace = Trace::new(settings.trace);
         let luck = Arc::new(Luck::new(seed, plan.rates.clone(), trace));
         let sides = Both::build(|side| {
@@ -70,12 +73,8 @@ impl World {
             SimSide::new(side, nature, Arc::clone(&luck), settings.broken)
         });
         let hub = Arc::new(SimHub::new(Arc::clone(&luck)));
-        let faulty = SimStore::new(
-            Arc::clone(&store),
-            Arc::clone(&luck),
-            Arc::clone(&hub),
-            settings.broken,
-        );
+        let faulty =
+            SimStore::new(Arc::clone(&store), Arc::clone(&luck), Arc::clone(&hub), settings.broken);
         let adopted = FlowState { adopted: true, ..FlowState::default() };
         store.set_flow_state(&THINGS.into(), adopted, luck.clock.now()).await?;
         let ground = Ground {
@@ -95,6 +94,7 @@ impl World {
             made: 0,
             entered: 0,
             looked: None,
+            decided: Vec::new(),
             crashes: 0,
             quiet_from: (0, 0),
             unsettled: Vec::new(),
@@ -135,7 +135,7 @@ impl World {
     }
 
     /// What duet recorded, for whoever reads the trace of a run that failed.
-    async fn tell_tables(&self) -> Result<(), SimError> {
+    async fn tell_tables(&mut self) -> Result<(), SimError> {
         for link in self.store.links(&THINGS.into(), &[], None, ALL).await? {
             let Some(detail) = self.store.link_detail(link.id, ALL).await? else { continue };
             let LinkDetail { link, agreed, conflicts, intents, decisions, .. } = detail;
@@ -153,9 +153,11 @@ impl World {
         Ok(())
     }
 
-    async fn evidence(&self) -> Result<Evidence, SimError> {
+    // `&mut`, so that nothing asks for a world that is shared between threads.
+    async fn evidence(&mut self) -> Result<Evidence, SimError> {
         let mut tables = crate::evidence::tables(self.store.as_ref(), &THINGS.into()).await?;
         tables.unsettled.extend(self.unsettled.iter().cloned());
+        tables.decided.clone_from(&self.decided);
         let Both { left, right } = self.ground.sides.clone().map(|side| side.history());
         Ok(Evidence { left, right, tables, quiet_from: self.quiet_from })
     }

@@ -2,6 +2,7 @@
 //! and on values that moved on since they looked.
 
 use super::World;
+use crate::evidence::conflict_row;
 use crate::flow::{CODE, EDITED};
 use crate::run::SimError;
 use duet_core::conflict::{Choice, Conflict, ConflictKind, Resolution};
@@ -11,7 +12,7 @@ use duet_core::side::Side;
 use duet_core::stamp::Stamp;
 use duet_core::value::Value;
 use duet_ports::clock::Clock;
-use duet_ports::inspect::ConflictFilter;
+use duet_ports::inspect::{Accepted, ConflictFilter};
 
 /// Most conflicts that a person looks through.
 const LOOKED_THROUGH: u64 = 50;
@@ -52,16 +53,23 @@ impl World {
         Some((side, record))
     }
 
-    /// Somebody edits some fields of some record.
+    /// Somebody edits some fields of some record; now and then somebody else does too, at once.
     pub(super) fn edit(&mut self) {
         let Some((side, record)) = self.some_record() else { return };
+        let times = self.luck().draw(|chance| if chance.meets(2_000) { 2 } else { 1 });
+        for _ in 0..times {
+            self.edit_some(side, &record);
+        }
+    }
+
+    fn edit_some(&mut self, side: Side, record: &RecordId) {
         let first = self.luck().draw(|chance| chance.place(EDITED.len()));
         let more = self.luck().draw(|chance| chance.place(2));
         let mut values = Image::new();
         for column in EDITED.iter().cycle().skip(first).take(1 + more) {
             values.insert((*column).into(), self.value(side));
         }
-        self.ground.sides.get(side).edit(&record, values);
+        self.ground.sides.get(side).edit(record, values);
     }
 
     /// Two people edit one field of a pair within a second.
@@ -106,6 +114,9 @@ impl World {
             earlier: Vec::new(),
         };
         let accepted = self.store.decide(looked.id, looked.rev, &resolution).await?;
+        if accepted == Accepted::Yes {
+            self.decided.push(conflict_row(&looked));
+        }
         let (kind, choice) = (looked.kind, &resolution.choice);
         self.luck().note(format_args!("decided {kind:?} as {choice:?}: {accepted:?}"));
         Ok(())

@@ -47,6 +47,9 @@ impl World {
             let moved = self.work_off().await;
             let is_quiet = self.is_at_rest().await?;
             quiet = if is_quiet { quiet + 1 } else { 0 };
+            if !self.unsettled.is_empty() {
+                return Ok(());
+            }
             if self.luck().clock.elapsed() > end {
                 let counts = self.store.counts(&THINGS.into()).await?;
                 self.unsettled.push(format!("after hours of healing: {counts:?}"));
@@ -61,7 +64,7 @@ impl World {
 
     /// Whether nothing is under way but what waits for a person. Links that wait for one are looked
     /// at again now and then, so their due times say nothing.
-    async fn is_at_rest(&self) -> Result<bool, SimError> {
+    async fn is_at_rest(&mut self) -> Result<bool, SimError> {
         let counts = self.store.counts(&THINGS.into()).await?;
         let waits = |state: &str| ["parked", "discarded"].contains(&state);
         if counts.intents.iter().any(|(state, count)| *count > 0 && !waits(state)) {
