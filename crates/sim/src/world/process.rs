@@ -39,6 +39,8 @@ pub(crate) struct Process {
     pub(crate) context: Arc<Context>,
     hub: Arc<SimHub>,
     detections: Both<Option<Detection>>,
+    /// Messages of each source that weren't settled when it was last looked at.
+    unsettled: Both<usize>,
     consumers: BTreeMap<Queue, Box<dyn Consumer>>,
 }
 
@@ -83,6 +85,7 @@ impl Process {
             context: Arc::new(context),
             hub: Arc::clone(&ground.hub),
             detections: Both::default(),
+            unsettled: Both::default(),
             consumers: BTreeMap::new(),
         }
     }
@@ -90,6 +93,11 @@ impl Process {
     /// The queues were emptied: consumers belong to what is gone.
     pub(crate) fn unsubscribe(&mut self) {
         self.consumers.clear();
+    }
+
+    /// Whether everything that it published is settled.
+    pub(crate) fn is_settled(&self) -> bool {
+        (self.unsettled.left, self.unsettled.right) == (0, 0)
     }
 
     /// Runs one step to its end. How much it moved.
@@ -112,7 +120,7 @@ impl Process {
         let connection: ConnectionName = side.as_str().into();
         let done = self.read(side).await;
         if let Err(StageError::LeaseHeld { .. }) = &done {
-            *self.detections.get_mut(side) = None;
+            (*self.detections.get_mut(side), *self.unsettled.get_mut(side)) = (None, 0);
         }
         if let Err(StageError::Connector(cause)) = &done
             && concerns_connection(cause.failure.class)
@@ -136,7 +144,8 @@ impl Process {
         if read {
             context.connection_worked(&connection, Stage::Source).await?;
         }
-        Ok(progress.read + progress.settled + progress.unsettled)
+        *self.unsettled.get_mut(side) = progress.unsettled;
+        Ok(progress.read + progress.settled)
     }
 
     /// Decides what a queue holds; nothing is waited for.

@@ -2,7 +2,7 @@
 //! left waits for a person. Then a quiet period, in which nothing may be written.
 
 use super::World;
-use super::process::Step;
+use super::process::{Process, Step};
 use crate::flow::THINGS;
 use crate::run::SimError;
 use duet_core::side::Side;
@@ -68,6 +68,9 @@ impl World {
         let counts = self.store.counts(&THINGS.into()).await?;
         let waits = |state: &str| ["parked", "discarded"].contains(&state);
         if counts.intents.iter().any(|(state, count)| *count > 0 && !waits(state)) {
+            return Ok(false);
+        }
+        if !self.processes.iter().all(Process::is_settled) {
             return Ok(false);
         }
         let soon = self.luck().clock.now().plus(LONG_US);
