@@ -9,7 +9,8 @@ duet simulate --seeds 1 --from 17 --trace\n\n\
 Needs nothing and touches nothing: both sides are in memory, time is virtual, state is a SQLite\n\
 file among the system's temporary files. In each run people edit both sides while calls, messages\n\
 and processes are lost; then everything heals, and every edit is accounted for from what the \
-sides\nsaw. A seed always does the same. It ends with 2 if a promise was broken, and names the seeds.")]
+sides\nsaw. A seed always does the same. It ends with 2 if a promise was broken, and names the \
+seeds.")]
 pub(crate) struct SimulateArgs {
     /// How many runs
     #[arg(long, default_value_t = 100, value_name = "COUNT",
