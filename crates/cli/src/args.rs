@@ -3,10 +3,12 @@
 mod conflicts;
 mod demo;
 mod errors;
+mod simulate;
 
 pub(crate) use conflicts::{ChoiceArgs, ConflictsCommand, ConflictsListArgs, ResolveArgs, Take};
 pub(crate) use demo::{DemoArgs, DemoCommand, DemoEditArgs, EditSide};
 pub(crate) use errors::ErrorsCommand;
+pub(crate) use simulate::SimulateArgs;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -170,6 +172,8 @@ AGREED   how long ago a record was last brought into agreement")]
     Emulator(EmulatorArgs),
     /// See duet at work for a minute: a shop, Salesforce, and a day of edits on both sides
     Demo(DemoArgs),
+    /// Rehearse with lost calls, messages and processes, and account for every edit
+    Simulate(SimulateArgs),
     /// Print the version
     #[command(after_help = "Examples:\n  duet version\n  duet version --json")]
     Version {

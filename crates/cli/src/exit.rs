@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Done = 0,
     /// Failed.
     Failed = 1,
-    /// Differences: `check --strict` with warnings.
+    /// Differences: `check --strict` with warnings, `simulate` with a broken promise.
     Differences = 2,
     /// Done, but conflicts need a person.
     Conflicts = 3,

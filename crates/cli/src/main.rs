@@ -78,6 +78,8 @@ fn log(cli: &Cli) {
         (false, 0) if serves => "info",
         // It tells an outage itself, and what came of it.
         (false, 0) if matches!(cli.command, Command::Demo(_)) => "error",
+        // It makes the trouble that the stages warn of.
+        (false, 0) if matches!(cli.command, Command::Simulate(_)) => "off",
         // A hub that stays away is told at the end, once.
         (false, 0) => "warn,duet_hub=off",
         (false, 1) => "info",
@@ -103,6 +105,7 @@ async fn run(cli: &Cli) -> Ended {
         Command::Check(args) if args.schema => return commands::texts::schema(),
         Command::Check(args) => return commands::check::run(cli, args).await,
         Command::Demo(args) => return commands::demo::run(cli, args).await,
+        Command::Simulate(args) => return commands::simulate::run(cli, args).await,
         Command::Init(args) => return commands::init::run(cli, args),
         Command::Version { json } => return commands::texts::version(cli.output, *json),
         Command::Completions { shell } => return commands::texts::completions(*shell),
@@ -115,6 +118,7 @@ async fn run(cli: &Cli) -> Ended {
         | Command::Demo(_)
         | Command::Emulator(_)
         | Command::Init(_)
+        | Command::Simulate(_)
         | Command::Version { .. }
         | Command::Completions { .. }
         | Command::Man { .. } => Ok(Exit::Done),

@@ -120,8 +120,8 @@ impl Slots {
         }
     }
 
-    /// A worker begins.
-    pub(crate) fn open(&self) {
+    /// A worker begins: it steps the apply stage until it ends.
+    pub fn open(&self) {
         lock(&self.state).workers += 1;
     }
 

@@ -52,11 +52,19 @@ pub struct SqliteOptions {
     pub readers_max: u32,
     /// The longest to wait for another transaction, of this process or another, to end.
     pub busy_timeout: Duration,
+    /// Whether what is committed outlives the machine. Without it, it outlives the process only: for
+    /// state that can be made again, such as a simulation's.
+    pub durable: bool,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        SqliteOptions { create: false, readers_max: 4, busy_timeout: Duration::from_secs(10) }
+        SqliteOptions {
+            create: false,
+            readers_max: 4,
+            busy_timeout: Duration::from_secs(10),
+            durable: true,
+        }
     }
 }
 
@@ -122,7 +130,7 @@ impl Pools {
                     Ok(!connection.is_in_transaction())
                 })
             })
-            .connect_lazy_with(writing(&file));
+            .connect_lazy_with(writing(&file, options.durable));
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers_max.max(1))
             .acquire_timeout(patience)
@@ -246,8 +254,9 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .pragma("temp_store", "MEMORY")
 }
 
-fn writing(file: &Path) -> SqliteConnectOptions {
+fn writing(file: &Path, durable: bool) -> SqliteConnectOptions {
     let wal = options(file).journal_mode(SqliteJournalMode::Wal);
+    let wal = if durable { wal } else { wal.synchronous(SqliteSynchronous::Off) };
     wal.pragma("journal_size_limit", LOG_BYTES).busy_timeout(ASKING)
 }
 

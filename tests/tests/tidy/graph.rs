@@ -5,7 +5,7 @@ use super::exceptions::UNNAMED_DEPENDENCIES;
 use super::tree::{Source, files, read, sources};
 
 /// Package folder: the crates it may name, and those only its tests may name.
-const DIRECTION: [(&str, &[&str], &[&str]); 15] = [
+const DIRECTION: [(&str, &[&str], &[&str]); 16] = [
     ("crates/core", &[], &[]),
     ("crates/ports", &["core"], &["testkit"]),
     ("crates/pipeline", &["core", "ports"], &["testkit", "hub", "store"]),
@@ -16,6 +16,8 @@ const DIRECTION: [(&str, &[&str], &[&str]); 15] = [
     ("crates/config", &["core", "ports"], &["testkit"]),
     ("crates/desk", &["core", "ports"], &["testkit"]),
     ("crates/emulator", &[], &["testkit"]),
+    // Drives the stages as `cli` does, on sides of its own.
+    ("crates/sim", &["core", "ports", "pipeline", "hub", "store"], &[]),
     ("crates/testkit", &["core", "ports"], &[]),
     (
         "crates/cli",
@@ -30,6 +32,7 @@ const DIRECTION: [(&str, &[&str], &[&str]); 15] = [
             "config",
             "desk",
             "emulator",
+            "sim",
         ],
         &["testkit"],
     ),

@@ -11,6 +11,7 @@ pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod migrate;
 pub(crate) mod run;
+pub(crate) mod simulate;
 pub(crate) mod status;
 pub(crate) mod sync;
 pub(crate) mod texts;
