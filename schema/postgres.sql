@@ -52,30 +52,6 @@ CREATE TABLE aliases (
 );
 CREATE INDEX aliases_link ON aliases USING btree (link);
 
--- What both sides of a link owe each other, or the memory of an agreed deletion. No row: nothing was ever agreed.
-CREATE TABLE agreed (
-    -- The link.
-    link uuid NOT NULL,
-    -- The form of data.
-    form smallint NOT NULL,
-    -- Per field trunk, stamp, origin and accounted values.
-    data text NOT NULL,
-    PRIMARY KEY (link)
-);
-
--- What was last seen of a record on one side.
-CREATE TABLE observations (
-    -- The link.
-    link uuid NOT NULL,
-    -- left or right.
-    side text NOT NULL,
-    -- The form of data.
-    form smallint NOT NULL,
-    -- Presence, values, version, stamps, actor, when it was read.
-    data text NOT NULL,
-    PRIMARY KEY (link, side)
-);
-
 -- Match keys and the links that claimed them. Several links may claim one key: that is how partners find each other, and how ambiguity shows.
 CREATE TABLE claims (
     -- The flow.
@@ -410,3 +386,18 @@ CREATE TABLE field_errors (
 CREATE INDEX field_errors_link ON field_errors USING btree (link);
 CREATE INDEX field_errors_since ON field_errors USING btree (since, id);
 CREATE INDEX field_errors_flow ON field_errors USING btree (flow, since, id);
+
+-- What both sides of a link owe each other, and what was last seen of each. No row: nothing of it was ever seen.
+CREATE TABLE contents (
+    -- The link.
+    link uuid NOT NULL,
+    -- The newest form among the following.
+    form smallint NOT NULL,
+    -- JSON: per field trunk, stamp, origin and accounted values, or the memory of an agreed deletion; null: nothing was ever agreed.
+    agreed text,
+    -- JSON: of the left record presence, values, version, stamps, actor, when it was read.
+    seen_left text,
+    -- JSON: the same of the right record.
+    seen_right text,
+    PRIMARY KEY (link)
+);

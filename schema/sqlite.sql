@@ -55,32 +55,6 @@ CREATE TABLE aliases (
 ) STRICT;
 CREATE INDEX aliases_link ON aliases (link);
 
-CREATE TABLE agreed (
-    -- What both sides of a link owe each other, or the memory of an agreed deletion. No row: nothing was ever agreed.
-
-    -- The link.
-    link BLOB NOT NULL,
-    -- The form of data.
-    form INTEGER NOT NULL,
-    -- Per field trunk, stamp, origin and accounted values.
-    data TEXT NOT NULL,
-    PRIMARY KEY (link)
-) STRICT;
-
-CREATE TABLE observations (
-    -- What was last seen of a record on one side.
-
-    -- The link.
-    link BLOB NOT NULL,
-    -- left or right.
-    side TEXT NOT NULL,
-    -- The form of data.
-    form INTEGER NOT NULL,
-    -- Presence, values, version, stamps, actor, when it was read.
-    data TEXT NOT NULL,
-    PRIMARY KEY (link, side)
-) STRICT;
-
 CREATE TABLE claims (
     -- Match keys and the links that claimed them. Several links may claim one key: that is how partners find each other, and how ambiguity shows.
 
@@ -407,3 +381,19 @@ CREATE TABLE field_errors (
 CREATE INDEX field_errors_link ON field_errors (link);
 CREATE INDEX field_errors_since ON field_errors (since, id);
 CREATE INDEX field_errors_flow ON field_errors (flow, since, id);
+
+CREATE TABLE contents (
+    -- What both sides of a link owe each other, and what was last seen of each. No row: nothing of it was ever seen.
+
+    -- The link.
+    link BLOB NOT NULL,
+    -- The newest form among the following.
+    form INTEGER NOT NULL,
+    -- JSON: per field trunk, stamp, origin and accounted values, or the memory of an agreed deletion; null: nothing was ever agreed.
+    agreed TEXT,
+    -- JSON: of the left record presence, values, version, stamps, actor, when it was read.
+    seen_left TEXT,
+    -- JSON: the same of the right record.
+    seen_right TEXT,
+    PRIMARY KEY (link)
+) STRICT;

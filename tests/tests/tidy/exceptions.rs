@@ -25,4 +25,7 @@ const FEATURES: &str = "builds with and without tests resolve the same features,
 
 /// Shares of test lines that are not reached yet: what, test lines per 100 lines of code that there
 /// must be at least, and why. A share only grows; the wanted ones stand in `budgets.rs`.
-pub(crate) const SHARES_OWED: &[(&str, usize, &str)] = &[];
+pub(crate) const SHARES_OWED: &[(&str, usize, &str)] = &[("workspace", 97, SIMULATION)];
+
+const SIMULATION: &str = "what the simulation is made of tests everything else, and is shipped as \
+                          code; its own mistakes are shown by known-bad parts, in few lines";

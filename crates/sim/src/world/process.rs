@@ -13,6 +13,7 @@ use duet_pipeline::context::{Connection, Context, Options, Tally};
 use duet_pipeline::detect::Detection;
 use duet_pipeline::error::StageError;
 use duet_pipeline::pause::{Pauses, Stage, concerns_connection};
+use duet_pipeline::recent::Recent;
 use duet_pipeline::{apply, dead, reconcile, retry, sweep};
 use duet_ports::clock::{Clock, Entropy};
 use duet_ports::connector::Connector;

@@ -12,8 +12,8 @@ pub(crate) struct Contents;
 
 const CONTENTS: Table = Table {
     name: "contents",
-    about: "What both sides of a link owe each other, and what was last seen of each. No row: nothing \
-            of it was ever seen.",
+    about: "What both sides of a link owe each other, and what was last seen of each. No row: \
+            nothing of it was ever seen.",
     columns: &[
         must("link", Kind::Uuid, "The link."),
         must("form", Kind::Small, "The newest form among the following."),
