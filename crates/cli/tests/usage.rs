@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 const WIDTH: usize = 100;
 
 /// Every command, and whether it must show an example.
-const COMMANDS: [(&str, bool); 30] = [
+const COMMANDS: [(&str, bool); 31] = [
     ("", true),
     ("init", true),
     ("completions", true),
@@ -40,6 +40,7 @@ const COMMANDS: [(&str, bool); 30] = [
     ("emulator", true),
     ("demo", true),
     ("demo edit", true),
+    ("simulate", true),
     ("help", false),
     ("help conflicts", false),
 ];
@@ -103,6 +104,8 @@ fn a_line_that_can_not_be_meant_ends_with_64() {
         &["conflicts"],
         &["conflicts", "resolve"],
         &["conflicts", "resolve", "1", "--take", "left", "--value", "x"],
+        &["simulate", "--seeds", "0"],
+        &["simulate", "--seeds", "2", "--from", "18446744073709551615"],
         &["conflicts", "list", "--limit", "-1"],
         &["conflicts", "list", "--limit", "0"],
         &["conflicts", "list", "--limit", "9223372036854775807"],

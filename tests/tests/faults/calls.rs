@@ -25,8 +25,9 @@ WHERE i.side = 'left' AND i.op IN ('create', 'update', 'delete', 'undelete') ORD
 /// The tries of one intent, and the calls that carried it.
 #[derive(Default)]
 struct Story {
-    /// By number: the outcome, with its code where it has one.
-    tries: BTreeMap<u64, Vec<String>>,
+    /// By intent and number: the outcome, with its code where it has one. A record may be deleted by
+    /// several intents, one after the other.
+    tries: BTreeMap<(String, u64), Vec<String>>,
     /// Status of each call; 0 is one that got no answer.
     calls: Vec<i64>,
 }
@@ -37,7 +38,8 @@ impl Story {
         let stayed = outcome == "not_sent" || code.is_some_and(|code| LOOKED_FIRST.contains(&code));
         if !stayed {
             let code = code.filter(|_| outcome == "unknown").unwrap_or_default();
-            let told = self.tries.entry(row["number"].as_u64().unwrap()).or_default();
+            let intent = row["intent"].as_str().unwrap().to_owned();
+            let told = self.tries.entry((intent, row["number"].as_u64().unwrap())).or_default();
             told.push(format!("{outcome} {code}"));
         }
     }

@@ -30,15 +30,28 @@ struct Report {
 
 /// Seeds that workers take, one after the other.
 struct Seeds {
-    next: AtomicU64,
-    end: u64,
+    from: u64,
+    /// How many there are, and how many were taken.
+    count: u64,
+    taken: AtomicU64,
     stopped: AtomicBool,
 }
 
 impl Seeds {
+    fn of(args: &SimulateArgs) -> Result<Seeds, Failure> {
+        let SimulateArgs { from, seeds: count, .. } = *args;
+        // At least one is asked for.
+        if from.checked_add(count - 1).is_none() {
+            let failure =
+                Failure::new(Exit::Usage, format!("there aren't {count} seeds from {from}"));
+            return Err(failure.hint(format!("the last one is {}", u64::MAX)));
+        }
+        Ok(Seeds { from, count, taken: 0.into(), stopped: false.into() })
+    }
+
     fn take(&self) -> Option<u64> {
-        let seed = self.next.fetch_add(1, Ordering::Relaxed);
-        (seed < self.end && !self.stopped.load(Ordering::Relaxed)).then_some(seed)
+        let at = self.taken.fetch_add(1, Ordering::Relaxed);
+        (at < self.count && !self.stopped.load(Ordering::Relaxed)).then(|| self.from + at)
     }
 }
 
@@ -58,8 +71,7 @@ impl From<SimError> for Failure {
 /// Runs it.
 pub(crate) async fn run(cli: &Cli, args: &SimulateArgs) -> Ended {
     let begun = Instant::now();
-    let end = args.from.saturating_add(args.seeds);
-    let seeds = Arc::new(Seeds { next: args.from.into(), end, stopped: false.into() });
+    let seeds = Arc::new(Seeds::of(args)?);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let (told, mut runs) = mpsc::channel(WAITING * workers);
     let mut tasks = JoinSet::new();
@@ -200,11 +212,15 @@ mod tests {
 
     #[test]
     fn workers_take_every_seed_once_until_they_are_stopped() {
-        let seeds = Seeds { next: 5.into(), end: 8, stopped: false.into() };
+        let of =
+            |from, seeds| Seeds::of(&SimulateArgs { from, seeds, deletions: false, trace: false });
+        let Ok(seeds) = of(5, 3) else { panic!("there are so many") };
         let taken: Vec<u64> = std::iter::from_fn(|| seeds.take()).collect();
         assert_eq!(taken, [5, 6, 7]);
-        let seeds = Seeds { next: 5.into(), end: 8, stopped: true.into() };
+        let seeds = Seeds { taken: 0.into(), stopped: true.into(), ..seeds };
         assert_eq!(seeds.take(), None);
+        let last = of(u64::MAX, 1).ok().and_then(|seeds| seeds.take());
+        assert_eq!((last, of(u64::MAX, 2).is_err()), (Some(u64::MAX), true));
         assert!(per_second(1, 0.0) < 1.0);
     }
 }
