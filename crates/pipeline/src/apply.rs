@@ -158,7 +158,7 @@ async fn carry(
     let deadline = claimed.intents.iter().filter_map(|intent| intent.deadline).min();
     let limit = deadline.and_then(|deadline| time_left(deadline, sent_at, timeout, margin));
     let Some(limit) = limit else {
-        tracing::warn!(connection = %name, "too late for a call: it is planned again");
+        tracing::warn!(connection = %name, "too late for a call: planned again while it is ours");
         take_back(context, claimed, sent_at, sent_at).await?;
         connection.slots.ask();
         return Ok(Some(Aftermath::default()));

@@ -25,8 +25,8 @@ use duet_ports::inspect::{
     ProcessRow, SourceRow,
 };
 use duet_ports::store::{
-    Address, Attempt, Claimed, DeadLetter, Decided, Lease, Most, SeenRecord, Store, StoreError,
-    Unit,
+    Address, Attempt, Claimed, DeadLetter, Decided, Lease, Most, Remembered, SeenRecord, Store,
+    StoreError, Unit,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,6 +167,10 @@ impl Unit for SimUnit {
         skip_locked: bool,
     ) -> Result<Vec<(LinkId, i64)>, StoreError> {
         self.inner.lock(links, skip_locked).await
+    }
+
+    fn remember(&mut self, stored: &Remembered) {
+        self.inner.remember(stored);
     }
 
     async fn load(
